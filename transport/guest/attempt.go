@@ -6,7 +6,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Attempt is one attempt of a peer to join, for a guest that has no client and makes the messages itself.
+// Attempt is one attempt of a peer to join, for a guest that has no client and encodes the messages itself.
 type Attempt struct{ methods []client.Auth }
 
 // Begin starts an attempt.

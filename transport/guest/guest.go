@@ -7,9 +7,9 @@
 //	c, err := client.Connect(ctx, opts)
 //	if guest.Denied(err) { ... }
 //
-// To the router the session is one of the peer. It is not internal. Its role, permissions, limits, the meta API, and the
-// addresses in logs and session details are those of the peer. Each guest has a client of its own, because the router
-// knows the peer by the session.
+// For the router, the session is the peer's own and not an internal one. Role, permissions, limits, the meta API, and
+// the addresses in logs and session details are those of the peer. Each guest has its own client, because the router
+// identifies a peer by its session.
 //
 // Subpackages are the peers themselves: device (on serial lines), rest (HTTP clients), mqtt (MQTT clients).
 package guest
@@ -23,27 +23,27 @@ import (
 	"runnel/transport/memory"
 )
 
-// Peer is a peer that speaks no WAMP, and what it says about itself.
+// Peer describes a peer that speaks no WAMP, and holds its credentials.
 type Peer struct {
-	// Transport describes the peer as its listener knows it: listener, network, address, certificate, credentials of its
-	// process. If the listener gives its peers a role (Transport.Role), the peer joins with that, and Authid and Password are
-	// ignored. Transport.Realm is the only realm that it may join.
+	// Transport describes the peer as its listener knows it: listener, network, address, certificate, credentials of
+	// its process. If the listener gives its peers a role (Transport.Role), the peer joins with this role, and Authid
+	// and Password are ignored. Transport.Realm is the only realm that it may join.
 	Transport wamp.Transport
 
 	Protocol string // the transport's protocol in session details, such as "http"
 	Realm    string // to join; "": Transport.Realm
 
-	// Authid and Password are what the peer sent. The password may be any secret of the principal: a ticket, or that of
-	// wampcra or wamp-scram. Without Authid the peer is identified by its client certificate or its process, and is
-	// anonymous otherwise.
+	// Authid and Password are what the peer sent. The password may be any secret of the principal: a ticket, or the
+	// secret for wampcra or wamp-scram. Without Authid, the client certificate or the process identifies the peer;
+	// otherwise it is anonymous.
 	Authid, Password string
 
 	Serializer wamp.Serializer // of the session; 0: CBOR. JSON saves a peer of JSON texts each conversion
 	Limit      int             // length in bytes of the longest message that the peer takes; 0: any
 }
 
-// Options returns the options of a client that joins for the peer. The client ends with its session: it doesn't reconnect.
-// serve serves the router's end of the connection, on a goroutine of its own.
+// Options returns the options of a client that joins for the peer. The client ends with its session: it does not
+// reconnect. serve serves the router's end of the connection, on its own goroutine.
 func (p Peer) Options(serve func(*memory.Conn)) client.Options {
 	o := client.Options{Realm: p.Realm, Authid: p.Authid, Auth: p.methods(), Reconnect: client.Reconnect{Disabled: true}}
 	if o.Realm == "" {
@@ -59,8 +59,8 @@ func (p Peer) Options(serve func(*memory.Conn)) client.Options {
 	return o
 }
 
-// methods returns the authentication methods that the peer can use, the cheapest first. The password is known here, so it
-// answers the challenge of any method for passwords. The router chooses a method that the principal has.
+// methods returns the authentication methods that the peer can use, the cheapest first. The client has the password,
+// so it can answer the challenge of any password method. The router chooses a method that the principal has.
 func (p Peer) methods() (list []client.Auth) {
 	if p.Authid == "" || p.Transport.Role != "" {
 		return nil // as the transport, or anonymous
@@ -74,7 +74,7 @@ func (p Peer) methods() (list []client.Auth) {
 	return append(list, client.Ticket(p.Password), client.CRA(p.Password), client.SCRAM(p.Authid, p.Password))
 }
 
-// transportAuth is a method that the router verifies by the connection, without a challenge.
+// transportAuth is a method that the router verifies from the connection, without a challenge.
 type transportAuth string
 
 func (t transportAuth) Method() string        { return string(t) }
@@ -83,8 +83,8 @@ func (t transportAuth) Answer(client.Challenge) (string, error) {
 	return "", errors.New("method " + string(t) + " has no challenge")
 }
 
-// Denied reports whether err, of an attempt to join, means that the peer must send other credentials, or some at all. Other
-// refusals have other causes, such as wamp.NoSuchRealm and wamp.NotAuthorized, which errors.Is finds.
+// Denied reports whether an attempt to join failed because of wrong or missing credentials. Other refusals have other
+// causes, such as wamp.NoSuchRealm and wamp.NotAuthorized, which errors.Is finds.
 func Denied(err error) bool {
 	for _, cause := range []error{wamp.AuthenticationFailed, wamp.AuthenticationRequired, wamp.NoMatchingAuthMethod, wamp.NoSuchPrincipal, wamp.NoSuchRole} {
 		if errors.Is(err, cause) {

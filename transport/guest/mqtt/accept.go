@@ -42,7 +42,7 @@ func (d *Door) Accept(conn net.Conn, peer wamp.Transport, account *budget.Accoun
 	}
 	w := wire.New(conn, nil)
 	w.Charge(account)
-	w.Acquire(true) // for good: only this package writes
+	w.Acquire(true) // permanently: only this package writes
 	p, err := firstPacket(w)
 	if err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func fill(w *wire.Conn, limit int) (size int, err error) {
 	return size, w.Fill(size)
 }
 
-// unreadable returns the CONNACK for a CONNECT that can't be read. Its version is not known, so a wrong version is told in the
-// form of MQTT 3.1.1, which is as old as any (3.1.2.2).
+// unreadable returns the CONNACK for a CONNECT that cannot be read. The client's version is unknown, so a wrong
+// version is reported in the form of MQTT 3.1.1, which every client understands (3.1.2.2).
 func unreadable(err error) []byte {
 	code := packet.Code(1)
 	if e := (*packet.Error)(nil); !errors.As(err, &e) || e.Code != packet.UnsupportedVersion {
@@ -114,7 +114,7 @@ func unreadable(err error) []byte {
 	return (&packet.Connack{Code: code}).Append(nil, packet.V311)
 }
 
-// take checks CONNECT and keeps what is needed of it.
+// take checks CONNECT and keeps the fields that are needed later.
 func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 	c.clean, c.bridge = p.CleanStart, p.Bridge
 	c.transport.Protocol, c.transport.Serializer, c.transport.Client = protocol, wamp.JSON, p.ClientID
@@ -138,7 +138,7 @@ func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 	c.flight.limit = int(min(p.Properties.Number(packet.ReceiveMaximum, maxFlight), maxFlight))
 	c.problems = p.Properties.Number(packet.RequestProblemInfo, 1) == 1
 	c.takeTimes(p)
-	if w := p.Will; w != nil && !strings.HasPrefix(w.Topic, "$") { // a mosquitto's bridge tells its state below $SYS, which is dropped
+	if w := p.Will; w != nil && !strings.HasPrefix(w.Topic, "$") { // mosquitto's bridge publishes its state below $SYS, which is dropped
 		if _, err := naming.URI(w.Topic); err != nil {
 			return packet.TopicNameInvalid, fmt.Errorf("will topic %q: %w", w.Topic, err)
 		}
@@ -163,7 +163,8 @@ func (c *Conn) takeTimes(p *packet.Connect) {
 	c.expiry = min(c.expiry, maxExpiry)
 }
 
-// maxExpiry is the longest time in seconds that a session is kept after its connection. A session of MQTT 3.1.1 is kept so long.
+// maxExpiry is the longest time in seconds for which a session outlives its connection. A session of MQTT 3.1.1 is
+// kept for this time.
 const maxExpiry = 7 * 24 * 3600
 
 // badMethod is "bad authentication method" (2.4).
@@ -193,7 +194,7 @@ func (c *Conn) putConnack(code packet.Code, err error) {
 	c.put(&p)
 }
 
-// reason appends a reason string, if the client wants to know (3.1.2.11.7).
+// reason appends a reason string, if the client wants one (3.1.2.11.7).
 func (c *Conn) reason(list packet.Properties, err error) packet.Properties {
 	if err == nil || c.version < packet.V5 || !c.problems {
 		return list

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Broker is what the MQTT listeners of a router share. Its methods may be called from any goroutine.
+// Broker holds the state that the MQTT listeners of a router share. Its methods may be called from any goroutine.
 type Broker struct {
 	// Static after construction.
 	log  *slog.Logger
@@ -24,26 +24,26 @@ type Broker struct {
 	groups  map[group]*members
 	saved   map[client]*session
 	closed  bool
-	sweep   *time.Timer // of expired sessions; nil: none is kept
+	sweep   *time.Timer // removes expired sessions; nil: no session is kept
 }
 
-// client identifies a session. A client id belongs to a user: another user with the same client id is another client, and can't
-// take over anything. authid is empty for anonymous users, and role for others.
+// client identifies a session. A client id belongs to a user: another user with the same client id is a different
+// client, and cannot take over the session. authid is empty for anonymous users, and role is empty for others.
 type client struct{ realm, id, authid, role string }
 
 // BrokerOptions configure a Broker.
 type BrokerOptions struct {
-	// Directory is where sessions are saved that outlive their connections; "": there are none.
+	// Directory stores the sessions that outlive their connections; "": no session does.
 	Directory string
 
-	// Join opens a connection to the router on behalf of a client that is away, to publish its will, and to remove the durable
-	// subscriptions of a session that has expired. Its Transport has the client's id. nil: neither is done.
+	// Join opens a connection to the router on behalf of a client that is away, to publish its will and to remove the
+	// durable subscriptions of an expired session. Its Transport has the client's id. nil: the Broker does neither.
 	Join func(Owner) wamp.Conn
 
 	Log *slog.Logger
 }
 
-// Owner is to whom a session belongs.
+// Owner identifies the client to which a session belongs.
 type Owner struct {
 	Realm  string
 	Authid string // "": anonymous sessions of the role share their sessions' ids
@@ -70,7 +70,7 @@ func NewBroker(o BrokerOptions) *Broker {
 // logInterval is the minimum time between two lines about refused messages.
 const logInterval = 10 * time.Second
 
-// refused logs a message or a filter that was refused. A client of MQTT 3.1.1 does not learn it in any other way.
+// refused logs a refused message or filter. A client of MQTT 3.1.1 gets no error for it.
 func (b *Broker) refused(c *Conn, topic string, err error) {
 	if suppressed, ok := b.refusals.Allow(); ok {
 		b.log.Warn("MQTT message or filter refused", "client_id", c.transport.Client, "authid", c.owner.Authid, "peer", c.transport.Remote, "topic", topic, "err", err, "suppressed", suppressed)

@@ -10,9 +10,9 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// With MQTT 5 a client calls a procedure: it publishes the arguments at $call/ and the procedure as a topic, with a response topic
-// and, if it likes, correlation data (4.10). The result comes to this client only, at the response topic, to which it must have
-// subscribed. The user property "error" has the URI of an error.
+// An MQTT 5 client calls a procedure by a message to $call/ followed by the procedure as a topic, with a response
+// topic and optional correlation data (4.10). The result goes only to this client, at the response topic, to which it
+// must have subscribed. The user property "error" has the URI of an error.
 
 const (
 	callPrefix  = "$call/"
@@ -21,7 +21,7 @@ const (
 	longestCall = 3600 // seconds
 )
 
-// rpc is a call under way.
+// rpc is a call in progress.
 type rpc struct {
 	reply string
 	data  packet.Properties
@@ -31,7 +31,7 @@ type rpc struct {
 // callTopic returns the topic of the procedure that a message calls.
 func callTopic(topic string) (procedure string, ok bool) { return strings.CutPrefix(topic, callPrefix) }
 
-// request makes a call of a message.
+// request makes a call from a message.
 func (c *Conn) request(p *packet.Publish, procedure string) error {
 	reply := p.Properties.Text(packet.ResponseTopic)
 	uri, err := procedureOf(procedure)
@@ -74,8 +74,8 @@ func (c *Conn) request(p *packet.Publish, procedure string) error {
 	return nil
 }
 
-// procedureOf returns the URI of a procedure. Unlike topics, procedures of the router itself may be called, as far as the role
-// permits.
+// procedureOf returns the URI of a procedure. Unlike topics, procedures of the router itself are allowed, if the role
+// permits them.
 func procedureOf(topic string) (string, error) {
 	uri, err := naming.URI(topic)
 	if errors.Is(err, naming.ErrReserved) {

@@ -14,8 +14,8 @@ import (
 	"runnel/transport/wire"
 )
 
-// Conn is the connection of one MQTT client. To the router it is a connection that carries WAMP in JSON: payloads that are JSON
-// pass as they came.
+// Conn is the connection of one MQTT client. For the router it is a connection that carries WAMP in JSON, so payloads
+// that are JSON pass unchanged.
 type Conn struct {
 	// Static after Accept.
 	door         *Door
@@ -52,11 +52,11 @@ type Conn struct {
 	room sync.Cond // on mu: bytes were written, a message was acknowledged, or the connection has ended
 	// Guarded by mu.
 	out      []byte
-	writing  bool      // out is being written
-	dead     bool      // nothing is written any more
+	writing  bool      // a goroutine is writing out
+	dead     bool      // writing has ended
 	waiting  bool      // the reader waits for the client
 	todo     []func()  // work for the reader, which numbers the requests
-	acks     []wamp.ID // events of durable subscriptions that are to be acknowledged by the reader
+	acks     []wamp.ID // events of durable subscriptions that the reader is to acknowledge
 	owner    Owner
 	joined   bool   // WELCOME came
 	open     bool   // CONNACK was sent; the client's packets wait for it
@@ -65,7 +65,7 @@ type Conn struct {
 	expiry   uint32 // seconds for which the session is kept after its connection
 	filters  map[string]*filter
 	subs     map[wamp.ID]*subscription
-	pending  map[wamp.ID]*request // SUBSCRIBE and CALL under way
+	pending  map[wamp.ID]*request // SUBSCRIBE and CALL in progress
 	unacked  []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
 	received map[uint16]receipt   // ids of QoS 2 messages of the client that are not released (4.3.3)
 	recs     []packet.Ack         // PUBRECs that wait until the ids are on disk
@@ -90,7 +90,7 @@ func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 // Account is charged for the client's memory. It is nil if memory is not bounded.
 func (c *Conn) Account() *budget.Account { return c.account }
 
-// ReadMessage returns the next message that the client's packets mean.
+// ReadMessage returns the next WAMP message that the client's packets translate to.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	if c.next == len(c.queue) {
 		c.queue, c.next = c.queue[:0], 0
@@ -120,8 +120,8 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return msg, c.next < len(c.queue), nil
 }
 
-// discard reads what the client still sends until it closes the connection: closing a socket with unread bytes could lose the
-// last packet to the client. The router bounds the time.
+// discard reads everything that the client still sends until it closes the connection. Closing a socket with unread
+// bytes could lose the last packet to the client. The router bounds the time.
 func (c *Conn) discard() {
 	for c.wire.Err() == nil && c.ended == errLeft && c.wire.Fill(1) != wire.ErrInterrupted {
 		c.wire.Discard(len(c.wire.Buffered()))
@@ -131,8 +131,8 @@ func (c *Conn) discard() {
 // keepArena is the size of the largest arena that an idle connection keeps, in bytes.
 const keepArena = 1 << 10
 
-// ahead handles the packets that are buffered until one of them makes a message, so that the router is told of it. It does not
-// wait.
+// ahead handles buffered packets until one of them makes a message, so that ReadMessage can report that another one
+// follows. It does not wait.
 func (c *Conn) ahead() {
 	for c.next == len(c.queue) && c.ended == nil && c.roomToPublish() {
 		data := c.wire.Buffered()
@@ -182,7 +182,7 @@ func (c *Conn) readPacket() error {
 	return err
 }
 
-// work does what is left to the reader.
+// work does the work that others have left to the reader.
 func (c *Conn) work() {
 	c.mu.Lock()
 	todo, acks := c.todo, c.acks
@@ -240,12 +240,12 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, err
 }
 
-// full reports whether the client must first take or acknowledge what it was sent. mu is held.
+// full reports whether the client must first read or acknowledge earlier messages. mu is held.
 func (c *Conn) full() bool {
 	return len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined
 }
 
-// Close ends the connection for good: the router has removed the session, or closes it.
+// Close ends the connection: the router has removed the session, or is closing it.
 func (c *Conn) Close() error {
 	c.closing.Do(func() {
 		c.wire.Close()
@@ -258,7 +258,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseWrite ends the stream to the client, once what waits is written.
+// CloseWrite ends the stream to the client once all waiting bytes are written.
 func (c *Conn) CloseWrite() error {
 	c.flush()
 	late := time.AfterFunc(closeTime, func() { c.wire.Close(); c.mu.Lock(); c.stop(); c.mu.Unlock() })

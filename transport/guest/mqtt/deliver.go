@@ -9,7 +9,7 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// topicOf returns the topic of a URI, "" if MQTT has none.
+// topicOf returns the topic of a URI; "" if MQTT cannot express it.
 func topicOf(uri string) string {
 	topic, err := naming.Topic(uri)
 	if err != nil || wamp.Reserved(uri) {
@@ -96,8 +96,8 @@ func (c *Conn) event(m *codec.Message) {
 	c.send(&p, publication)
 }
 
-// choose finds the filters that want a message: the greatest QoS and all identifiers apply (3.3.4). It reports false if there is
-// none.
+// choose finds the filters that want a message: the greatest QoS and all identifiers apply (3.3.4). It reports false
+// if no filter wants it.
 func (c *Conn) choose(s *subscription, publication wamp.ID, p *packet.Publish, n *notes) (wanted bool) {
 	for _, f := range s.filters {
 		if !f.matches(p.Topic) || f.options&packet.NoLocal != 0 && n.sender != "" && n.sender == c.tag() || f.group != nil && !f.group.chooses(c, publication) {
@@ -113,8 +113,8 @@ func (c *Conn) choose(s *subscription, publication wamp.ID, p *packet.Publish, n
 	return wanted
 }
 
-// send sends a message. event is that of a durable subscription, which waits for the client's acknowledgement; 0: none. mu is
-// held.
+// send sends a message. event is the id of a durable subscription's event, which waits for the client's
+// acknowledgement; 0: none. mu is held.
 func (c *Conn) send(p *packet.Publish, event wamp.ID) {
 	if p.QoS > 0 {
 		p.ID, p.Dup = c.flight.add(sent{event: event, qos: p.QoS})

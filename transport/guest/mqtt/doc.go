@@ -1,5 +1,5 @@
-// Package mqtt serves MQTT clients (3.1.1 and 5) as peers of a realm. A client speaks no WAMP and has a WAMP session all the same:
-// its role, permissions, limits and the meta API apply to it as to any peer.
+// Package mqtt serves MQTT clients (3.1.1 and 5) as peers of a realm. A client speaks no WAMP, but has a WAMP
+// session: role, permissions, limits and the meta API apply to it as to any peer.
 //
 // A Conn is a connection whose other end speaks MQTT. The router reads WAMP messages from it and writes WAMP messages to it, as
 // with any transport, and the Conn translates:
@@ -11,7 +11,7 @@
 //	EVENT         PUBLISH
 //	DISCONNECT    GOODBYE; otherwise the will is published
 //
-// So an MQTT client costs what a WAMP client costs: one goroutine, and no buffer while it is idle.
+// An MQTT client therefore costs as much as a WAMP client: one goroutine, and no buffer while it is idle.
 //
 //	broker.go     what all connections share: the client ids that are in use, the groups of shared subscriptions
 //	accept.go     from the first byte to CONNECT; handshake.go: from HELLO to CONNACK

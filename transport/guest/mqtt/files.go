@@ -15,8 +15,8 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A file holds one session: a line for the session, one for its will, and one for each filter, with quoted texts. A second file
-// holds the ids of QoS 2 under way, see record.
+// A file holds one session: a line for the session, one for its will, and one for each filter, with quoted texts. A
+// second file holds the ids of QoS 2 messages in flight, see record.
 
 const (
 	fileHead = "runnel mqtt session 2"
@@ -42,7 +42,7 @@ func (s *session) text() string {
 		s.willDelay, s.will, strings.Join(lines, ""))
 }
 
-// write writes a session, unless the file is the same. mu is held.
+// write writes a session, unless the file already has this content. mu is held.
 func (b *Broker) write(s *session) {
 	text := s.text()
 	sum := digest(text)
@@ -124,7 +124,7 @@ func (c *Conn) retire() {
 	}
 }
 
-// loadIDs reads the ids of QoS 2 under way.
+// loadIDs reads the ids of QoS 2 messages in flight.
 func (s *session) loadIDs(file string) {
 	b, err := os.ReadFile(file)
 	if err != nil || len(b) < 2 || len(b) > maxFile {
@@ -145,7 +145,7 @@ func (s *session) loadIDs(file string) {
 	}
 }
 
-// load reads the saved sessions. Their expiry begins anew, because the router may have been off.
+// load reads the saved sessions. Their expiry starts again, because the router may have been off.
 func (b *Broker) load() {
 	if b.dir == "" {
 		return
@@ -242,7 +242,7 @@ func (b *Broker) drop(s *session) {
 	}
 }
 
-// Close ends the search for expired sessions, and the delays of wills. They begin anew with the next Broker.
+// Close ends the search for expired sessions, and the delays of wills. They start again with the next Broker.
 func (b *Broker) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -109,7 +109,8 @@ func (f *filter) split(levels []string) error {
 // matches reports whether the filter matches a topic that one of its parts matches.
 func (f *filter) matches(topic string) bool { return !f.checked || naming.Matches(f.topic, topic) }
 
-// wants reports whether a SUBSCRIBE asks for retained messages (3.8.3.1). again says that the client has the filter already.
+// wants reports whether a SUBSCRIBE asks for retained messages (3.8.3.1). again means that the client already has the
+// filter.
 func (f *filter) wantsRetained(again bool) bool {
 	switch handling := f.options & (3 << 4); {
 	case f.share != "": // 4.8.2

@@ -6,13 +6,14 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// flight is the messages of QoS 1 and 2 that were sent to the client and are not acknowledged. Their payloads are not kept: the
-// events of durable subscriptions are kept by the router, and other events are lost with the connection.
+// flight holds the messages of QoS 1 and 2 that were sent to the client and are not acknowledged. Their payloads are
+// not kept: the events of durable subscriptions are kept by the router, and other events are lost with the
+// connection.
 type flight struct {
 	ids   map[uint16]sent
 	last  uint16
 	limit int      // the client's receive maximum
-	again []resent // messages of the client's former connection that will come again
+	again []resent // messages of the client's former connection that will be sent again
 }
 
 // resent is an event of a durable subscription that was sent and not acknowledged. It is sent again with the same id (4.4).
@@ -21,14 +22,14 @@ type resent struct {
 	id    uint16
 }
 
-// sent is a message under way.
+// sent is a message in flight.
 type sent struct {
 	event    wamp.ID // of a durable subscription; 0: none
 	released bool    // QoS 2: the client has it, and PUBREL was sent
 	qos      byte
 }
 
-// maxFlight bounds the messages under way to a client, for clients that accept more.
+// maxFlight bounds the messages in flight to a client, for clients that accept more.
 const maxFlight = 1024
 
 // maxPeerPacket is the longest packet there is (2.1.4).

@@ -18,7 +18,7 @@ var features = map[string]any{
 	"caller": map[string]any{"features": map[string]any{"call_timeout": true}},
 }
 
-// login queues HELLO. The user name is the authid. A password answers the challenge of any method for passwords.
+// login queues HELLO. The user name is the authid. The password answers the challenge of any password method.
 func (c *Conn) login(p *packet.Connect) {
 	details := map[string]any{"roles": features, "agent": "mqtt/" + c.version.String()}
 	if c.named = p.Named && c.transport.Role == ""; c.named {
@@ -37,7 +37,7 @@ func (c *Conn) login(p *packet.Connect) {
 	c.say(&codec.Message{Type: wamp.Hello, Text: []byte(c.owner.Realm), Dict: dict})
 }
 
-// deriving bounds how many passwords are derived at a time: Argon2 takes up to 64 MiB for each.
+// deriving bounds how many keys are derived from passwords at a time: Argon2 takes up to 64 MiB for each.
 var deriving = make(chan struct{}, 2)
 
 // challenged answers CHALLENGE.
@@ -63,7 +63,7 @@ func (c *Conn) challenged(m *codec.Message) {
 	})
 }
 
-// aborted answers ABORT: the router does not let the client join, or ends the session after an error.
+// aborted handles ABORT: the router rejects the client, or ends the session after an error.
 func (c *Conn) aborted(m *codec.Message) {
 	if c.joined {
 		c.putDisconnect(packet.UnspecifiedError, nil)
@@ -105,7 +105,7 @@ func (c *Conn) welcomed(m *codec.Message) {
 	c.later(c.begin)
 }
 
-// begin continues or begins the client's session. The router gets the will before the client gets CONNACK.
+// begin continues the client's session, or starts a new one. The router gets the will before the client gets CONNACK.
 func (c *Conn) begin() {
 	if old := c.broker.claim(c); old != nil {
 		old.replaced()

@@ -5,8 +5,8 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// Properties of a message that WAMP has no place for pass the router as wamp.KeyProperties, a dict with these keys. Subscribers
-// that speak WAMP may read them.
+// Message properties that have no counterpart in WAMP pass the router in wamp.KeyProperties, a dict with these keys.
+// Subscribers that speak WAMP may read them.
 const (
 	noteFormat  = "payload_format"
 	noteType    = "content_type"
@@ -14,7 +14,7 @@ const (
 	noteData    = "correlation_data"
 	noteUser    = "user_properties" // list of [name, value]
 	noteRetain  = "retain"          // the message was published as a retained one
-	noteSender  = "sender"          // tells a client its own messages
+	noteSender  = "sender"          // marks the client's own messages
 	maxNotes    = 64
 	maxNoteText = 65535
 )
@@ -53,14 +53,15 @@ func notesOf(p *packet.Publish) (notes map[string]any) {
 	return notes
 }
 
-// notes are what wamp.KeyProperties says to a client.
+// notes is the content of wamp.KeyProperties for a client.
 type notes struct {
 	retain     bool
 	sender     string
 	properties packet.Properties
 }
 
-// readNotes reads wamp.KeyProperties. Any publisher may have made it, so what MQTT does not allow is left out.
+// readNotes reads wamp.KeyProperties. Any publisher may have set it, so everything that MQTT does not allow is left
+// out.
 func (c *Conn) readNotes(v codec.Value) (n notes) {
 	dict, ok := v.Dict()
 	if !ok {

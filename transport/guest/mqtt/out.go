@@ -11,7 +11,7 @@ const (
 	// outMark is how many bytes may wait for the client before the router waits.
 	outMark = 64 << 10
 
-	// outHard is how many bytes may wait before the client's packets are not read any more.
+	// outHard is how many bytes may wait before the router stops reading the client's packets.
 	outHard = 4 * outMark
 
 	keepOut = 16 << 10 // the largest buffer that is used again
@@ -20,7 +20,7 @@ const (
 // buffers are for outgoing packets. An idle connection has none.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
-// put appends a packet to what waits for the client. mu is held.
+// put appends a packet to the bytes that wait for the client. mu is held.
 func (c *Conn) put(p packet.Packet) {
 	if c.dead {
 		return
@@ -31,7 +31,7 @@ func (c *Conn) put(p packet.Packet) {
 	c.out = p.Append(c.out, c.version)
 }
 
-// flush writes what waits for the client, as far as that is possible at once. The rest is written by a goroutine.
+// flush writes as many of the waiting bytes as the connection accepts at once. A goroutine writes the rest.
 func (c *Conn) flush() {
 	c.mu.Lock()
 	c.unlockAndFlush()
@@ -59,7 +59,7 @@ func (c *Conn) unlockAndFlush() {
 	}
 }
 
-// drain writes the rest of a batch, and what was appended meanwhile.
+// drain writes the rest of a batch, and all bytes that were appended meanwhile.
 func (c *Conn) drain(batch []byte, n int) {
 	for {
 		charge := budget.Buffer(cap(batch))

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A payload becomes arguments, and arguments become a payload, so that a message that passes the router is the same, byte for
+// Payloads become arguments, and arguments become payloads. A message that passes the router stays the same, byte for
 // byte:
 //
 //	nothing                          no arguments
@@ -17,8 +17,8 @@ import (
 //	{"args": [...], "kwargs": {...}} these arguments, as the MQTT link has it; it comes back without white space around the two
 //	anything else                    one binary
 //
-// With Door.Text, everything that is UTF-8 and neither a JSON object, array, number, true, false nor null is a string, as it is
-// written. So a string is a message without quotes, such as ON.
+// With Door.Text, a payload is a string as it stands if it is UTF-8 and not a JSON object, array, number, true, false
+// or null. A string then becomes a message without quotes, such as ON.
 
 // binaryMark begins a binary in JSON (basic/message_formats.md).
 const binaryMark = `"\u0000`

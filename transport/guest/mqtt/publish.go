@@ -12,7 +12,7 @@ import (
 
 // publication is a PUBLISH of the client that is to be acknowledged.
 type publication struct {
-	request wamp.ID // 0: the router does not get it
+	request wamp.ID // 0: it is not passed to the router
 	id      uint16
 	qos     byte
 	done    bool
@@ -46,7 +46,7 @@ const (
 	shuttingDown    packet.Code = 0x8b
 )
 
-// publish takes PUBLISH (3.3).
+// publish handles PUBLISH (3.3).
 func (c *Conn) publish(p *packet.Publish) error {
 	if err := c.resolve(p); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (c *Conn) publishOptions(p *packet.Publish, acknowledge bool) codec.Dict {
 // tag distinguishes the client's own messages from others.
 func (c *Conn) tag() string { return c.transport.Remote + " " + c.transport.Client }
 
-// accept notes that a message is to be acknowledged: at once if request is 0, else when the router has answered.
+// accept records that a message needs an acknowledgement: at once if request is 0, else when the router has answered.
 func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err error) {
 	if err != nil {
 		c.broker.refused(c, p.Topic, err)
@@ -157,7 +157,7 @@ func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err 
 	c.mu.Unlock()
 }
 
-// published takes PUBLISHED, or the error for PUBLISH. mu is held.
+// published handles PUBLISHED, or the error for PUBLISH. mu is held.
 func (c *Conn) published(request wamp.ID, err error) {
 	for i := range c.unacked {
 		if p := &c.unacked[i]; p.request == request && !p.done {
@@ -220,7 +220,7 @@ func (c *Conn) repeated(p *packet.Publish) (again bool, err error) {
 	return again, err
 }
 
-// releasedByClient takes PUBREL (3.6).
+// releasedByClient handles PUBREL (3.6).
 func (c *Conn) releasedByClient(id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,7 +234,7 @@ func (c *Conn) releasedByClient(id uint16) {
 	c.put(&ack)
 }
 
-// roomToPublish reports whether further packets of the client may be taken.
+// roomToPublish reports whether further packets of the client may be handled.
 func (c *Conn) roomToPublish() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,8 +244,8 @@ func (c *Conn) roomToPublish() bool {
 // crowded reports whether the client must wait. mu is held.
 func (c *Conn) crowded() bool { return !c.open || len(c.unacked) >= maxUnacked || len(c.out) > outHard }
 
-// awaitPublished waits until further packets of the client may be taken, or until there is other work. It reports false if the
-// connection has ended.
+// awaitPublished waits until further packets of the client may be handled, or until there is other work. It reports
+// false if the connection has ended.
 func (c *Conn) awaitPublished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -44,14 +44,14 @@ func (c *Conn) handle(data []byte) error {
 	return nil
 }
 
-// reply sends a packet, with the next flush.
+// reply queues a packet for the next flush.
 func (c *Conn) reply(p packet.Packet) {
 	c.mu.Lock()
 	c.put(p)
 	c.mu.Unlock()
 }
 
-// say queues a message for the router. It reports false if the message can't be encoded.
+// say queues a message for the router. It reports false if the message cannot be encoded.
 func (c *Conn) say(m *codec.Message) bool {
 	start := len(c.arena)
 	var err error
@@ -68,7 +68,7 @@ func (c *Conn) number() wamp.ID {
 	return c.requests
 }
 
-// disconnected takes DISCONNECT (3.14): the will is not published, unless the client wants it.
+// disconnected handles DISCONNECT (3.14): the will is not published, unless the client asks for it.
 func (c *Conn) disconnected(p *packet.Disconnect) error {
 	if p.Properties.Has(packet.SessionExpiry) {
 		expiry := p.Properties.Number(packet.SessionExpiry, 0)
@@ -82,7 +82,7 @@ func (c *Conn) disconnected(p *packet.Disconnect) error {
 	if p.Code == withWill {
 		return errWill
 	}
-	c.work() // the router ignores what comes after GOODBYE
+	c.work() // the router ignores everything after GOODBYE
 	c.dropWill()
 	c.leave()
 	return nil
@@ -107,14 +107,14 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// putDisconnect appends DISCONNECT. A server of MQTT 3.1.1 has none. mu is held.
+// putDisconnect appends DISCONNECT, which servers of MQTT 3.1.1 do not send. mu is held.
 func (c *Conn) putDisconnect(code packet.Code, err error) {
 	if c.version >= packet.V5 {
 		c.put(&packet.Disconnect{Code: code, Properties: c.reason(nil, err)})
 	}
 }
 
-// replaced ends the connection because the client has another one.
+// replaced ends the connection because the client has opened another one.
 func (c *Conn) replaced() {
 	c.mu.Lock()
 	c.putDisconnect(packet.SessionTakenOver, nil)

@@ -11,11 +11,11 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A session with an expiry outlives its connection (4.1). Its filters are saved here, in files if there is a directory, and its
-// messages of QoS 1 and 2 are kept by durable subscriptions of the router, which belong to the client's authid. So both survive
-// a restart. The ids of QoS 2 under way from the client are on disk, too. Those of messages to the client that it has not
-// acknowledged are in memory, so such a message may come twice after a restart of the router. Each connection begins with a random
-// id, so that a client does not take a new message for one under way.
+// A session with an expiry outlives its connection (4.1). This file saves its filters, on disk if there is a
+// directory. Durable subscriptions of the router, which belong to the client's authid, keep its messages of QoS 1 and
+// 2. Both survive a restart. The ids of QoS 2 messages in flight from the client are on disk, too. The ids of
+// unacknowledged messages to the client are in memory only, so such a message may arrive twice after a restart of the
+// router. Each connection begins with a random id, so that a client does not mistake a new message for one in flight.
 
 // session is a saved session. Guarded by Broker.mu.
 type session struct {
@@ -44,7 +44,7 @@ type savedFilter struct {
 // maxSaved bounds the saved sessions. Each has a durable subscription, which the router bounds as well.
 const maxSaved = 10_000
 
-// resume returns the session that the client continues; nil: it begins anew.
+// resume returns the session that the client continues; nil: it begins a new one.
 func (c *Conn) resume() *session {
 	b := c.broker
 	b.mu.Lock()
@@ -58,7 +58,7 @@ func (c *Conn) resume() *session {
 	}
 	good := !c.clean && (s.ends.IsZero() || time.Now().Before(s.ends))
 	will := b.takeWill(s)
-	s.holder = nil // a former connection that has not ended in time has no say any more
+	s.holder = nil // ignore a former connection that has not ended in time
 	if s.ends = (time.Time{}); !good || c.expiry == 0 {
 		delete(b.saved, c.key)
 		b.remove(s)
@@ -214,7 +214,7 @@ func digest(text string) string {
 // keepProcedure removes durable subscriptions that are not listed. It needs no permission.
 const keepProcedure = "runnel.durable.keep"
 
-// dropDurables removes the client's durable subscriptions that it has not any more.
+// dropDurables removes the client's durable subscriptions that it no longer uses.
 func (c *Conn) dropDurables() {
 	names := []any{}
 	c.mu.Lock()

@@ -55,7 +55,7 @@ func (g *members) chooses(c *Conn, publication wamp.ID) bool {
 	return len(g.list) > 0 && g.list[publication%wamp.ID(len(g.list))] == c
 }
 
-// forget removes what the Broker has about a connection that has ended.
+// forget removes a connection that has ended from all groups.
 func (b *Broker) forget(c *Conn) {
 	c.mu.Lock()
 	for _, f := range c.filters {

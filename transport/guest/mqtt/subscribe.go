@@ -41,13 +41,13 @@ type subscribing struct {
 	left  int // answers of the router
 }
 
-// unanswered is the code of a filter of which the router has said nothing.
+// unanswered is the code of a filter for which the router has not answered yet.
 const unanswered packet.Code = 0xff
 
 // maxFilters bounds the filters of a session. The router bounds its subscriptions, too.
 const maxFilters = 1000
 
-// subscribe takes SUBSCRIBE (3.8).
+// subscribe handles SUBSCRIBE (3.8).
 func (c *Conn) subscribe(p *packet.Subscribe) error {
 	op := &subscribing{id: p.ID, codes: make([]packet.Code, len(p.Filters)), errs: make([]error, len(p.Filters))}
 	type item struct {
@@ -105,7 +105,7 @@ func (c *Conn) keep(f *filter) {
 	c.countLocal()
 }
 
-// countLocal notes whether subscriptions want the client's own messages. mu is held.
+// countLocal records whether subscriptions want the client's own messages. mu is held.
 func (c *Conn) countLocal() {
 	c.local, c.mixed = false, false
 	others := false
@@ -165,7 +165,7 @@ func (c *Conn) subscribePart(r request, retained bool) {
 	c.say(&m)
 }
 
-// expect notes a request that the router is to answer. mu is held.
+// expect records a request that the router will answer. mu is held.
 func (c *Conn) expect(id wamp.ID, r *request) {
 	if c.pending == nil {
 		c.pending = map[wamp.ID]*request{}
@@ -174,14 +174,14 @@ func (c *Conn) expect(id wamp.ID, r *request) {
 }
 
 const (
-	maxWindow = 256          // events under way of a durable subscription
+	maxWindow = 256          // events in flight of a durable subscription
 	ackWait   = 86400 * 1000 // ms; a message is sent again after a reconnect only (4.4)
 )
 
-// subscribed takes SUBSCRIBED, or the error for SUBSCRIBE. mu is held.
+// subscribed handles SUBSCRIBED, or the error for SUBSCRIBE. mu is held.
 func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 	op := r.subscribe
-	if err != nil && r.durable { // no right, or too many: an ordinary subscription then, as long as the client is connected
+	if err != nil && r.durable { // no permission, or too many: use an ordinary subscription while the client is connected
 		again := *r
 		again.durable = false
 		c.broker.log.Warn("MQTT session is not kept for a filter", "client_id", c.transport.Client, "authid", c.owner.Authid, "topic", r.filter.text, "err", err)
@@ -204,7 +204,7 @@ func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 	}
 }
 
-// settleFilters removes a filter that the router has refused as a whole. mu is held.
+// settleFilters removes a filter whose parts the router has all refused. mu is held.
 func (c *Conn) settleFilters(r *request) {
 	if f := r.filter; len(f.subs) == 0 && c.filters[f.text] == f {
 		c.broker.part(c, f)
@@ -252,7 +252,7 @@ func (c *Conn) attach(r *request, id wamp.ID) {
 func (c *Conn) endSubscription(id wamp.ID) {
 	m := codec.Message{Type: wamp.Unsubscribe, Request: c.number(), ID: id}
 	c.mu.Lock()
-	if s := c.subs[id]; s != nil { // its retained events may still come
+	if s := c.subs[id]; s != nil { // its retained events may still arrive
 		c.pending[m.Request] = &request{ends: id}
 	}
 	c.mu.Unlock()
@@ -279,7 +279,7 @@ func (c *Conn) putSuback(op *subscribing) {
 	c.put(&p)
 }
 
-// unsubscribe takes UNSUBSCRIBE (3.10).
+// unsubscribe handles UNSUBSCRIBE (3.10).
 func (c *Conn) unsubscribe(p *packet.Unsubscribe) {
 	ack := packet.Suback{Type: packet.TypeUnsuback, ID: p.ID}
 	var ended []wamp.ID
@@ -328,7 +328,7 @@ func (s *subscription) without(f *filter) (empty bool) {
 	return len(s.filters) == 0
 }
 
-// revoked takes UNSUBSCRIBED that the client has not asked for. MQTT can't tell the client. mu is held.
+// revoked handles an UNSUBSCRIBED for which the client has not asked. MQTT has no message for that. mu is held.
 func (c *Conn) revoked(id wamp.ID) {
 	s := c.subs[id]
 	if s == nil {

@@ -11,19 +11,20 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A will is a testament of the client's WAMP session: the router publishes it however the session ends, unless the client has
-// sent DISCONNECT. So it is there when an operator ends the session, or when the router ends.
+// A will is a testament of the client's WAMP session: the router publishes it however the session ends, unless the
+// client has sent DISCONNECT. It is therefore also published when an operator kills the session, and when the router
+// stops.
 //
-// A will with a delay belongs to the saved session in place of that, on disk. It is published when the delay has passed since the
-// end of the connection and the client has not come back, or when the session ends before (3.1.3.2.2). After a restart of the
-// router the delay begins anew (3.1.2.5).
+// A will with a delay belongs to the saved session instead, and is kept on disk. It is published when the delay has
+// passed after the end of the connection and the client has not reconnected, or when the session ends before that
+// (3.1.3.2.2). After a restart of the router the delay starts again (3.1.2.5).
 
 const (
 	addTestament    = "wamp.session.add_testament"
 	flushTestaments = "wamp.session.flush_testaments"
 )
 
-// delayedWill reports whether the will has a delay. Without a session that is kept there is none.
+// delayedWill reports whether the will has a delay. If the session is not kept, the delay has no effect.
 func (c *Conn) delayedWill() bool {
 	return min(c.will.Properties.Number(packet.WillDelay, 0), c.expiry) > 0
 }
@@ -42,7 +43,7 @@ func (c *Conn) testament() codec.Payload {
 	return codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: raw}
 }
 
-// leaveWill makes the will a testament. then is called once the router has it; it may be nil.
+// leaveWill makes the will a testament. It calls then once the router has it; then may be nil.
 func (c *Conn) leaveWill(then func()) {
 	m := codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(addTestament), Payload: c.testament()}
 	c.will = nil
@@ -67,7 +68,7 @@ func (c *Conn) dropWill() {
 	}
 }
 
-// awaitWill publishes the will of a session after its delay, unless the client comes back. mu is held.
+// awaitWill publishes the will of a session after its delay, unless the client reconnects. mu is held.
 func (b *Broker) awaitWill(s *session) {
 	if s.will == "" || b.closed {
 		return
@@ -86,7 +87,7 @@ func (b *Broker) awaitWill(s *session) {
 	})
 }
 
-// takeWill returns the will of a session, which has none any more. mu is held.
+// takeWill removes the will of a session and returns it. mu is held.
 func (b *Broker) takeWill(s *session) (will string) {
 	if s.timer != nil {
 		s.timer.Stop()
@@ -102,7 +103,7 @@ func (b *Broker) publishWill(owner Owner, will string) {
 		return
 	}
 	p := codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: []byte(will)}
-	if err := b.onBehalf(owner, addTestament, wampclient.Raw(p)); err != nil { // and with its end the session publishes it
+	if err := b.onBehalf(owner, addTestament, wampclient.Raw(p)); err != nil { // the session publishes it when it ends
 		b.log.Warn("cannot publish the will of an MQTT client", "client_id", owner.Client, "authid", owner.Authid, "err", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // The functions of this file are called by Write, with mu held.
 
-// fromRouter takes one message.
+// fromRouter handles one message.
 func (c *Conn) fromRouter(data []byte) {
 	var m codec.Message
 	if codec.Parse(wamp.JSON, data, &m) != nil {
@@ -32,7 +32,7 @@ func (c *Conn) fromRouter(data []byte) {
 	}
 }
 
-// answered takes the answer to a request.
+// answered handles the answer to a request.
 func (c *Conn) answered(m *codec.Message) {
 	var err error
 	if m.Type == wamp.Error {
@@ -68,7 +68,7 @@ func (c *Conn) answered(m *codec.Message) {
 	}
 }
 
-// revokedBy takes UNSUBSCRIBED by the router's own decision.
+// revokedBy handles an UNSUBSCRIBED that the router sends by its own decision.
 func (c *Conn) revokedBy(details codec.Dict) {
 	for f := details.Fields(); f.Next(); {
 		if string(f.Key()) == "subscription" {
@@ -78,7 +78,7 @@ func (c *Conn) revokedBy(details codec.Dict) {
 	}
 }
 
-// dismissed takes GOODBYE: the answer to the client's, or the end of the session by the router.
+// dismissed handles GOODBYE: the answer to the client's GOODBYE, or the router's own.
 func (c *Conn) dismissed(m *codec.Message) {
 	if string(m.Text) == wamp.GoodbyeAndOut.Error() {
 		return

@@ -19,8 +19,8 @@ type request struct {
 	options map[string]any
 }
 
-// parse makes a request of a body. The body of a request whose path names the URI is a list (arguments), a map (keyword
-// arguments), or a map of args, kwargs and options. Otherwise it is the latter, with the URI under key.
+// parse makes a request of a body. If the path names the URI, the body is a list (arguments), a map (keyword
+// arguments), or a map of args, kwargs and options. Otherwise it is a map of the third kind, with the URI under key.
 func parse(body []byte, uri, key string) (*request, error) {
 	p := &request{uri: uri}
 	body = bytes.TrimSpace(body)
@@ -69,7 +69,7 @@ func isEnvelope(d codec.Dict) bool {
 // maxOptions is how many values the options in a body may contain.
 const maxOptions = 1000
 
-// open takes the parts out of a map.
+// open extracts the parts of a map.
 func (p *request) open(d codec.Dict, key string) error {
 	var args, kwargs codec.Value
 	for f := d.Fields(); f.Next(); {
@@ -125,8 +125,8 @@ const (
 	texts
 )
 
-// publishOptions and callOptions are the options of WAMP that a request may have, and how they are sent. Parameters of the
-// query may also be those of HTTP.
+// publishOptions and callOptions are the WAMP options that a request may have, with their kinds. The query may also
+// have parameters for HTTP.
 var publishOptions = map[string]kind{
 	"acknowledge": flag, "retain": flag, "exclude_me": flag, "disclose_me": flag, "exclude": ids, "eligible": ids,
 	"exclude_authid": texts, "eligible_authid": texts, "exclude_authrole": texts, "eligible_authrole": texts, "ttl": duration,
@@ -134,12 +134,12 @@ var publishOptions = map[string]kind{
 
 var callOptions = map[string]kind{"timeout": duration, "disclose_me": flag}
 
-// settings returns the options of a request: those of its body and those of its query, as values of the right kind. Each
-// option that is not known is an error, because the client would believe that it has an effect.
+// settings returns the options of a request: those of its body and those of its query, as values of the right kind.
+// An unknown option is an error, because the client would otherwise believe that it has an effect.
 func (p *request) settings(query url.Values, known map[string]kind) (map[string]any, error) {
 	set := map[string]any{}
 	for name, v := range p.options {
-		if v == nil { // as in Crossbar.io, null stands for an option that is not given
+		if v == nil { // as in Crossbar.io, null means that the option is not given
 			continue
 		}
 		if err := adopt(set, known, name, v); err != nil {
@@ -169,7 +169,7 @@ func adopt(set map[string]any, known map[string]kind, name string, v any) error 
 	return nil
 }
 
-// general are parameters that are no options of WAMP.
+// general are the parameters that are not WAMP options.
 var general = map[string]bool{"realm": true, "key": true, "timestamp": true, "seq": true, "nonce": true, "signature": true}
 
 // parse makes a value of a parameter, as it would be in the options of a body.

@@ -9,15 +9,15 @@ import (
 	"runnel/transport/guest"
 )
 
-// credentials are what a request says about its client.
+// credentials identify the client of a request.
 type credentials struct {
 	peer             wamp.Transport
 	realm            string
 	authid, password string
 }
 
-// credentials returns the client's, by "Authorization: Basic" or "Authorization: Bearer AUTHID:TICKET". A request without
-// that header is identified by its connection, or is anonymous.
+// credentials returns the client's, by "Authorization: Basic" or "Authorization: Bearer AUTHID:TICKET". Without that
+// header, the connection identifies the client, or the client is anonymous.
 func (s *Server) credentials(r *http.Request) (c credentials, err error) {
 	c = credentials{peer: s.opts.Peer(r), realm: r.URL.Query().Get("realm")}
 	if c.realm == "" {

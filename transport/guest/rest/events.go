@@ -18,13 +18,13 @@ const (
 	retryTime    = "retry: 2000\n\n"
 )
 
-// stream is the answer to GET /events: server-sent events of one subscription, from a session of its own. The session's own
-// events are not withheld from it, because POST uses another session.
+// stream is the answer to GET /events: server-sent events of one subscription. It has its own session. A client also
+// gets the events that it publishes itself, because POST uses another session.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	within  time.Duration // for a write
-	last    place         // up to which the client has the events already
+	last    place         // the client already has the events up to this place
 	epoch   uint64        // of the newest event; owned by the handler of events
 
 	mu sync.Mutex // held for a write
@@ -125,12 +125,12 @@ func (s *Server) joinStream(ctx context.Context, who credentials, durable bool) 
 	o := s.client(&who)
 	o.EventBuffer = streamBuffer
 	if durable {
-		o.HandlerWait = 2 * s.opts.Time // longer than a write: an event that finds no room would come again, behind later ones
+		o.HandlerWait = 2 * s.opts.Time // longer than a write: an event that finds no room would be delivered again, after later ones
 	}
 	return client.Connect(ctx, o)
 }
 
-// stream subscribes and sends events until the client disconnects, does not read, or its session ends.
+// stream subscribes and sends events until the client disconnects or stops reading, or until its session ends.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, c *client.Client, uri string, o streamOptions) error {
 	t := &stream{w: w, control: http.NewResponseController(w), within: s.opts.Time, last: o.last, epoch: o.last.epoch}
 	ctx, cancel := context.WithCancel(ctx)
@@ -162,7 +162,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, c *client.Cl
 	return nil
 }
 
-// end makes sure that nothing writes any more, because the web server takes the connection back.
+// end ensures that nothing writes to the connection from now on, because the web server takes it back.
 func (t *stream) end() {
 	t.control.SetWriteDeadline(time.Unix(1, 0)) // ends a write that waits
 	t.mu.Lock()
@@ -172,7 +172,7 @@ func (t *stream) end() {
 	}
 }
 
-// subscribe subscribes for the stream. The handlers call cancel once the client does not take events any more.
+// subscribe subscribes for the stream. The handlers call cancel when the client stops taking events.
 func (t *stream) subscribe(ctx context.Context, c *client.Client, uri string, o streamOptions, cancel func()) (err error) {
 	if o.durable.Name == "" {
 		_, err = c.Subscribe(ctx, uri, o.SubscribeOptions, func(e *client.Event) {
@@ -223,7 +223,7 @@ func (t *stream) write(e *client.Event, at place) {
 	} else {
 		var err error
 		if b, err = b.event(e); err != nil {
-			return // a payload that JSON cannot express; there is none that the router transcodes
+			return // a payload that JSON cannot express; the router never transcodes to such a payload
 		}
 	}
 	oneLine(b[start:])

@@ -10,9 +10,9 @@ import (
 )
 
 // The router must not forget an event of a durable subscription before the client has it. The client confirms by
-// Last-Event-ID, and only when it reconnects. Until then a stream holds back the acknowledgement of the events that it wrote
-// last: the connection may have lost them. They are acknowledged when they are old enough or when many more were written.
-// If the stream ends, the router delivers them to the next one, which skips those that Last-Event-ID confirms.
+// Last-Event-ID, and only when it reconnects. The connection may lose the latest events, so a stream holds back their
+// acknowledgements. It acknowledges them when they are old enough or when many more have been written. If the stream
+// ends, the router delivers them to the next one, which skips those that Last-Event-ID confirms.
 const (
 	durableWindow = 4096            // events that the router sends without acknowledgement
 	durableHold   = 3584            // written events whose acknowledgement is held back
@@ -20,8 +20,8 @@ const (
 	durableWait   = 5 * time.Minute // after which the router delivers an event again
 )
 
-// place is the place of an event in its durable subscription: what its id says. Another epoch means that the subscription has
-// begun anew, so that earlier positions come again.
+// place is the place of an event in its durable subscription, as its id encodes it. A different epoch means that the
+// subscription has begun anew, so that earlier positions are used again.
 type place struct{ epoch, position uint64 }
 
 // readPlace reads an id that write has written.
@@ -48,14 +48,14 @@ type written struct {
 	at    time.Time
 }
 
-// sendDurable writes an event of a durable subscription, unless the client has it already.
+// sendDurable writes an event of a durable subscription, unless the client already has it.
 func (t *stream) sendDurable(e *client.Event) error {
 	at := t.placeOf(e)
 	if at.position != 0 && at.epoch == t.last.epoch && at.position <= t.last.position {
 		e.Confirm(nil)
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		return t.flush() // what may wait for this event
+		return t.flush() // time for which this event may wait
 	}
 	if err := t.send(e, at); err != nil {
 		return err

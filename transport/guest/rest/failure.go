@@ -28,12 +28,12 @@ func (f failure) Error() string { return f.text }
 //go:noinline
 func refuse(status int, uri wamp.Failure, text string) error { return failure{status, uri, text} }
 
-// invalid returns the failure of a request that is wrong for any client.
+// invalid returns the failure for an invalid request.
 func invalid(format string, args ...any) error {
 	return refuse(http.StatusBadRequest, wamp.InvalidArgument, fmt.Sprintf(format, args...))
 }
 
-// bodyFailure is the failure of a body that did not arrive.
+// bodyFailure is the failure for a body that did not arrive.
 func bodyFailure(err error) error {
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() {

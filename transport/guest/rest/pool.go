@@ -37,7 +37,7 @@ type pool struct {
 	// Guarded by mu.
 	entries map[[sha256.Size]byte]*entry
 	joining crowd // joins
-	signing crowd // sends the body of a signed request, which may take opts.Time and must not keep others from joining
+	signing crowd // clients that send the body of a signed request: this may take opts.Time, and must not keep others from joining
 }
 
 // crowd counts the clients that have not proved their identity yet.
@@ -58,7 +58,7 @@ type entry struct {
 	// Guarded by pool.mu.
 	users int
 	idle  *time.Timer // nil before the first release
-	gone  bool        // not in the pool any more
+	gone  bool        // no longer in the pool
 }
 
 func (p *pool) init(join func(context.Context, credentials) (*client.Client, error)) {
@@ -113,7 +113,8 @@ func (p *pool) take(ctx context.Context, c credentials) (_ *client.Client, relea
 	return e.client, func() { once.Do(func() { p.release(e, d) }) }, nil
 }
 
-// find returns the entry for a digest, with one user more. mine reports that it is new, and the caller must open it.
+// find returns the entry for a digest and counts one more user. mine means that the entry is new and the caller must
+// open it.
 func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +137,7 @@ func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err 
 	return e, true, nil
 }
 
-// enter counts a request in joining or signing until leave is called.
+// enter counts a request as joining or signing until leave is called.
 func (p *pool) enter(c *crowd, host string) (leave func(), err error) {
 	from := networkOf(host)
 	p.mu.Lock()
@@ -167,7 +168,7 @@ func (c *crowd) admit(from string) error {
 	return nil
 }
 
-// leave ends what admit began. pool.mu is held.
+// leave undoes admit. pool.mu is held.
 func (c *crowd) leave(from string) {
 	if c.hosts[from]--; c.hosts[from] == 0 {
 		delete(c.hosts, from)
@@ -189,7 +190,8 @@ func (e *entry) stale() bool {
 	return !up
 }
 
-// open opens the session of an entry. It goes on if the client that asked for it disconnects: others may wait for it.
+// open opens the session of an entry. It continues if the client that asked for it disconnects: others may wait for
+// it.
 func (p *pool) open(e *entry, d [sha256.Size]byte, c credentials) {
 	e.client, e.err = p.join(context.Background(), c)
 	p.mu.Lock()

@@ -37,8 +37,8 @@ func (a httpAnswer) Error() string { return "the server answers " + a.text }
 // String returns the status and its text.
 func (a httpAnswer) String() string { return a.text }
 
-// post sends an event and reads the answer. The connection is kept if the answer allows that. A server may close a kept
-// connection at any time, so a request that fails on one is sent again on another.
+// post sends an event and reads the answer. The connection stays open if the answer allows that. A server may close
+// such a connection at any time, so a request that fails on it is sent again on a new one.
 func (h *Webhook) post(ctx context.Context, id string, body text) (a httpAnswer, err error) {
 	for {
 		again := h.conn != nil
@@ -113,7 +113,7 @@ func (p *poster) answer() (a httpAnswer, keep bool, err error) {
 			header.Get("Transfer-Encoding") == "" && !strings.EqualFold(header.Get("Connection"), "close")
 		if keep && a.status/100 > 1 {
 			_, err = p.in.Discard(int(length))
-			keep = err == nil && p.in.Buffered() == 0 // the rest would be taken for the answer to the next event
+			keep = err == nil && p.in.Buffered() == 0 // the rest would be mistaken for the answer to the next event
 		}
 	}
 	return a, keep, nil

@@ -9,8 +9,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// read authenticates the client of a POST and reads its body. The client is authenticated first, so that a stranger's body
-// needs no memory. A signed request is authenticated by its body as well.
+// read authenticates the client of a POST and reads its body. The client is authenticated first, so that a stranger's
+// body needs no memory. The body of a signed request is part of its authentication.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, uri, key string, known map[string]kind) (j *job, err error) {
 	if signed(r) {
 		return s.readSigned(w, r, uri, key, known)

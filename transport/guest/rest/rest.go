@@ -1,6 +1,6 @@
-// Package rest serves HTTP clients: scripts, small devices and programs without a WAMP library. A client publishes and calls by
-// POST, and receives events as server-sent events. It has a WAMP session of its own (package guest), so that permissions,
-// disclosure, limits and the meta API hold for it as for any peer.
+// Package rest serves HTTP clients: scripts, small devices and programs without a WAMP library. A client publishes
+// and calls by POST, and receives events as server-sent events. It has its own WAMP session (package guest), so that
+// permissions, disclosure, limits and the meta API apply to it as to any peer.
 //
 //	POST /publish/URI   publishes an event
 //	POST /call/URI      calls a procedure
@@ -34,7 +34,7 @@ import (
 
 // Options configure a Server. Serve, Peer and Realm are required.
 type Options struct {
-	// Serve serves the router's end of a session's connection. It is called on a goroutine of its own.
+	// Serve serves the router's end of a session's connection. It is called on its own goroutine.
 	Serve func(*memory.Conn)
 
 	// Peer describes the client that sends a request. The listener has checked the request's Host and Origin.
@@ -43,8 +43,8 @@ type Options struct {
 	// Realm returns the realm of requests that name none.
 	Realm func() string
 
-	// Secret returns the ticket or secret that a principal of a realm signs requests with; "": there is none. nil: no
-	// request may be signed.
+	// Secret returns the ticket or secret with which a principal of a realm signs requests; "": it has none. If
+	// Secret is nil, no request may be signed.
 	Secret func(realm, authid string) string
 
 	Agent   string        // of the sessions
@@ -95,7 +95,7 @@ type State struct {
 	Failed    uint64 `json:"failed"`    // requests answered with an error, total
 }
 
-// State returns the present figures.
+// State returns the current figures.
 func (s *Server) State() State {
 	return State{
 		Sessions: s.pool.len(), Streams: s.live.len(), Published: s.counts.published.Load(), Called: s.counts.called.Load(),
@@ -103,7 +103,7 @@ func (s *Server) State() State {
 	}
 }
 
-// Forget makes the next request of each client authenticate again. Requests under way and streams are not affected.
+// Forget makes the next request of each client authenticate again. Requests in progress and streams are not affected.
 func (s *Server) Forget() { s.pool.forget() }
 
 // Handler returns a handler that answers the requests of this package, and passes all others to next.
@@ -172,9 +172,9 @@ func allowPage(h http.Header, r *http.Request, method string) {
 	}
 }
 
-// checkPage returns an error for a request that a page of another site may have caused without asking first (CSRF). A
-// browser asks by OPTIONS before it sends application/json to another site. It asks nothing before it sends a form or
-// plain text.
+// checkPage returns an error for a request that a page of another site may have caused without permission (CSRF). A
+// browser asks for permission by OPTIONS before it sends application/json to another site. It does not ask before it
+// sends a form or plain text.
 func checkPage(r *http.Request) error {
 	site := r.Header.Get("Sec-Fetch-Site")
 	page := r.Header.Get("Origin")
@@ -196,7 +196,7 @@ func checkPage(r *http.Request) error {
 	return nil
 }
 
-// setAll sets headers: names, each followed by its value.
+// setAll sets headers from a list of names, each followed by its value.
 func setAll(h http.Header, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		h.Set(pairs[i], pairs[i+1])
@@ -239,7 +239,7 @@ func writeWithin(w http.ResponseWriter, d time.Duration) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
 
-// session returns the client's session and a function that gives it back.
+// session returns the client's session and a function that releases it.
 func (s *Server) session(ctx context.Context, c credentials) (*client.Client, func(), error) {
 	return s.pool.take(ctx, c)
 }

@@ -13,10 +13,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A client of Crossbar.io's HTTP bridge signs a request by the parameters key, timestamp, seq, nonce and signature of its
-// query. The key is the authid. The signature is the HMAC-SHA256, in URL-safe base64, of key, timestamp, seq, nonce and body,
-// one behind the other, with the principal's ticket or unsalted WAMP-CRA secret. The path and other parameters are not signed,
-// so a signed request names its URI in the body and has no other options in its query.
+// A client of Crossbar.io's HTTP bridge signs a request by the parameters key, timestamp, seq, nonce and signature of
+// its query. The key is the authid. The signature is an HMAC-SHA256 in URL-safe base64, with the principal's ticket
+// or unsalted WAMP-CRA secret. It covers the concatenation of key, timestamp, seq, nonce and body. The path and other
+// parameters are not signed, so a signed request names its URI in the body and has no other options in its query.
 
 const (
 	signedWindow  = 5 * time.Minute // how far the timestamp may be from the router's clock
@@ -30,7 +30,7 @@ func signed(r *http.Request) bool {
 	return q.Has("signature") || q.Has("key")
 }
 
-// readSigned verifies a signed request. The body is read first, because it is a part of what is signed.
+// readSigned verifies a signed request. It reads the body first, because the signature covers it.
 func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key string, known map[string]kind) (*job, error) {
 	q := r.URL.Query()
 	who := credentials{peer: s.opts.Peer(r), realm: s.opts.Realm(), authid: q.Get("key")}
@@ -72,8 +72,8 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key str
 	return j, err
 }
 
-// proven reads the body of a signed request, verifies the signature and sets the client's secret. Meanwhile the request counts
-// as one that signs. The session that it opens afterwards counts itself.
+// proven reads the body of a signed request, verifies the signature and sets the client's secret. Meanwhile the
+// request counts as signing. Its session is counted separately afterwards.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, q url.Values, who *credentials) ([]byte, error) {
 	leave, err := s.pool.enter(&s.pool.signing, hostOf(who.peer.Remote))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// streams counts the streams of one listener. A stream of a durable subscription replaces the one before of the same client,
-// whose connection may be dead without the router's knowledge.
+// streams counts the streams of one listener. A stream of a durable subscription replaces the client's previous
+// stream, whose connection may have died unnoticed.
 type streams struct {
 	mu     sync.Mutex
 	total  int
@@ -22,7 +22,7 @@ type owner struct {
 	cancel func()
 	ended  chan struct{}
 	host   string
-	key    string // in streams.owners; "": it is not there
+	key    string // in streams.owners; "": not listed
 }
 
 func (l *streams) len() int {

@@ -40,7 +40,7 @@ func quoted(s string) string {
 //go:noinline
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// payload appends a payload as "args":[...] and "kwargs":{...}. all includes kwargs without a field.
+// payload appends a payload as "args":[...] and "kwargs":{...}. With all, it includes empty kwargs.
 func (t text) payload(p codec.Payload, all bool) (text, error) {
 	p, err := p.In(wamp.JSON, nil)
 	if err != nil {

@@ -27,7 +27,7 @@ type WebhookOptions struct {
 
 	Host, Path    string // of the URL: the header Host, and the path with the query
 	Dial          func(context.Context) (net.Conn, error)
-	Secret        string        // of the signature; "": events are not signed
+	Secret        string        // key of the signature; "": events are not signed
 	Authorization string        // the header of this name; "": there is none
 	Timeout       time.Duration // for connecting and for each answer
 
@@ -42,9 +42,9 @@ func WebhookSubscription(name string) string { return "webhook." + name }
 // Webhook posts the events of a durable subscription to an HTTP server, one at a time and in order. Run runs it; State may be
 // called from any goroutine.
 //
-// An event is done once the server has answered with 2xx. If the server says that it will never take this event (see
-// refused), the event is counted, logged and done as well. After any other answer the webhook retries the event with growing
-// pauses, and the later events wait in the durable subscription.
+// An event is done once the server has answered with 2xx. If the server will never accept it (see refused), the
+// webhook counts and logs the event, and it is also done. After any other answer the webhook retries the event with
+// growing pauses, and the later events wait in the durable subscription.
 type Webhook struct {
 	// Static after construction.
 	opts   WebhookOptions
@@ -53,7 +53,7 @@ type Webhook struct {
 	key    string // begins the header Idempotency-Key
 
 	// Owned by the client's dialling, and by Run once the client has ended.
-	served chan struct{} // closed once the router has ended the session before
+	served chan struct{} // closed once the router has ended the previous session
 
 	// Owned by the handler of events.
 	conn    *poster // kept from one event to the next; nil if there is none
@@ -72,7 +72,7 @@ type WebhookState struct {
 	Delivered uint64    `json:"delivered"` // events, total
 	Refused   uint64    `json:"refused"`   // events that the server will never take, total
 	Retries   uint64    `json:"retries"`   // attempts that failed, total
-	Problem   string    `json:"problem"`   // why the present event is not delivered, or why there is no subscription; "": none
+	Problem   string    `json:"problem"`   // why the current event is not delivered, or why there is no subscription; "": no problem
 	Since     time.Time `json:"since"`     // of Problem
 	Refusal   string    `json:"refusal"`   // the last one; "": none
 }
@@ -93,8 +93,8 @@ func NewWebhook(o WebhookOptions) *Webhook {
 	return h
 }
 
-// dial connects to the router. It first waits for the end of the session before: until then the router does not deliver that
-// session's event again, and would deliver the later ones before it.
+// dial connects to the router. It first waits for the end of the previous session: until then, the router would
+// deliver later events before the event that this session has not finished.
 func (h *Webhook) dial(ctx context.Context) (client.Conn, error) {
 	if h.served != nil {
 		select {
@@ -150,7 +150,7 @@ func (h *Webhook) subscribed(err error) {
 	h.report("")
 }
 
-// report records a problem, or that there is none. It logs the beginning and the end of problems.
+// report records a problem, or its end. It logs both.
 func (h *Webhook) report(problem string) {
 	h.mu.Lock()
 	before := h.state.Problem
@@ -167,11 +167,11 @@ func (h *Webhook) report(problem string) {
 	}
 }
 
-// handle posts an event until the server takes or refuses it.
+// handle posts an event until the server accepts or refuses it.
 func (h *Webhook) handle(ctx context.Context, e *client.Event) {
 	body, err := h.body(e)
 	if err != nil {
-		e.Confirm(nil) // JSON cannot express it; there is none that the router transcodes
+		e.Confirm(nil) // JSON cannot express it; the router never transcodes to such a payload
 		return
 	}
 	position, _ := fieldOf(e.Details, wamp.KeyPosition).Uint()
@@ -216,8 +216,8 @@ func (h *Webhook) done(e *client.Event, id string, count func(*WebhookState)) {
 	h.report("")
 }
 
-// refused reports whether a status means that the server will not take this event, however often it is sent. Other errors of
-// the client, such as 401 and 404, are about the webhook and not about the event.
+// refused reports whether a status means that the server will never accept this event. Other client errors, such as
+// 401 and 404, concern the webhook and not the event.
 func refused(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
