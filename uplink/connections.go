@@ -7,14 +7,14 @@ import (
 	"runnel/edge/client"
 )
 
-// Connections says how a link opens one connection with the far side after the other.
+// Connections describes how a link opens one connection to the far side after another.
 type Connections struct {
 	Ready     <-chan struct{} // closed when the link has joined the local realm for the first time
 	Local     *client.Client  // there is a connection only while this client is up
 	Reconnect client.Reconnect
 
 	Connect func(ctx context.Context) (up bool, err error) // opens a connection and serves it; up: it succeeded in opening it
-	Proven  func(lasted time.Duration) bool                // whether the pauses start with the shortest again after a connection that was up
+	Proven  func(lasted time.Duration) bool                // whether the pauses start again with the shortest one
 	Failed  func(err error)                                // logs why there is no connection
 }
 
@@ -35,7 +35,8 @@ func (c *Connections) Run(ctx context.Context) {
 		if up {
 			failed = 0
 		}
-		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not fill the log.
+		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not flood the
+		// log.
 		if failed&(failed-1) == 0 {
 			c.Failed(err)
 		}

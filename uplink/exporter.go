@@ -12,46 +12,47 @@ import (
 	"runnel/uplink/spool"
 )
 
-// GapTopic is where a link by WAMP publishes which events were dropped, in the place of these events.
+// GapTopic is the topic at which a WAMP link reports dropped events, in place of these events.
 const GapTopic = "runnel.uplink.gap"
 
-// Exporter stores what a link exports in the spool, whether the far side is there or not, and passes spool and duty on to
-// the link that takes this one's place. A link calls its methods in this order:
+// Exporter stores exported events in the spool, whether the far side is connected or not. It hands the spool and this
+// duty over to the link that replaces this one. A link calls its methods in this order:
 //
-//	Await, RunSpool    the link before has ended; from now on the spool is this link's
+//	Await, RunSpool    the previous link has ended; from now on the spool belongs to this link
 //	Stored, Put        for each event of the local router
-//	Stop               in a goroutine of its own, when the link is to end
+//	Stop               in its own goroutine, when the link must end
 //	Finish             when the link has left the far side
 //	Close              when the local session has ended, too
 type Exporter struct {
 	// Static once the link runs.
 	Spool *spool.Spool
 	Local *client.Client
-	From  *Handover // of the link whose place this one takes; nil: there is none
+	From  *Handover // of the link that this one replaces; nil: there is none
 	Log   *slog.Logger
 
-	to         atomic.Pointer[Handover] // to the link that takes this one's place; nil: none does
+	to         atomic.Pointer[Handover] // to the link that replaces this one; nil: there is none
 	confirming sync.WaitGroup           // events that are being stored
 	stopSpool  func()                   // owned by the link's Run
 }
 
-// finishTime bounds the wait for what the local router has sent before.
+// finishTime bounds the wait for events that the local router has already sent.
 const finishTime = 10 * time.Second
 
 // SetHandover makes the link hand its spool over when it ends. It is called before the next link runs.
 func (x *Exporter) SetHandover(h *Handover) { x.to.Store(h) }
 
-// Await waits until the link before has ended.
+// Await waits until the previous link has ended.
 func (x *Exporter) Await() { x.From.wait() }
 
-// RunSpool runs the spool until Close, unless it runs already.
+// RunSpool runs the spool until Close, unless it is already running.
 func (x *Exporter) RunSpool() { x.stopSpool = x.From.runSpool(x.Spool) }
 
-// Stored waits until the link before stores nothing more, and reports whether it has stored this publication.
+// Stored waits until the previous link stores no more events, and reports whether that link has stored this
+// publication.
 func (x *Exporter) Stored(publication wamp.ID) bool { return x.From.hasStored(publication) }
 
-// Put stores an event that stands for the local router's e. waitForRoom slows the local router down. When the outcome is
-// known, answer turns it into what the publisher is told, if the publisher waits for that.
+// Put stores an event that stands for the local router's e. waitForRoom slows the local router down. If the publisher
+// waits for the outcome, answer converts it to the publisher's answer.
 func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), answer func(error) error) {
 	x.to.Load().store(e.Publication)
 	waitForRoom()
@@ -63,7 +64,7 @@ func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), 
 	})
 }
 
-// Expiry returns when a local event means nothing any more; the zero time if it has no limit.
+// Expiry returns the time when a local event expires; the zero time if it has no limit.
 func Expiry(e *client.Event) (at time.Time) {
 	if ttl := e.TTL(); ttl > 0 {
 		at = time.Now().Add(ttl)
@@ -71,7 +72,8 @@ func Expiry(e *client.Event) (at time.Time) {
 	return at
 }
 
-// Stop tells the link that takes this one's place that nothing more is stored here. It returns at once if there is none.
+// Stop tells the link that replaces this one that nothing more is stored here. It returns at once if there is no such
+// link.
 func (x *Exporter) Stop() {
 	if to := x.to.Load(); to != nil {
 		to.awaitStragglers()
@@ -80,7 +82,7 @@ func (x *Exporter) Stop() {
 	}
 }
 
-// Finish returns when everything that the local router has sent is stored.
+// Finish returns when all events that the local router has sent are stored.
 func (x *Exporter) Finish() {
 	if to := x.to.Load(); to != nil {
 		to.waitLeft()
@@ -89,7 +91,7 @@ func (x *Exporter) Finish() {
 	}
 }
 
-// Close ends the spool's Run, or leaves it to the link that takes this one's place.
+// Close ends the spool's Run, or leaves it to the link that replaces this one.
 func (x *Exporter) Close() {
 	if to := x.to.Load(); to != nil {
 		to.end(x.stopSpool)
@@ -98,7 +100,7 @@ func (x *Exporter) Close() {
 	}
 }
 
-// drainLocal stops the local router's events, and returns when those that it has sent are stored and confirmed.
+// drainLocal stops the local router's events, and returns when the events that it has sent are stored and confirmed.
 func (x *Exporter) drainLocal() {
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
 	defer cancel()

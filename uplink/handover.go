@@ -33,8 +33,8 @@ const (
 	maxStored = 1 << 16     // publications that a handover remembers; with more, repeats are possible
 	storedFor = time.Minute // from leave on; the waiting events are stored by then
 
-	// A publisher may still route by a topic table that is older than the new link's subscription. After this time it does
-	// not any more.
+	// A publisher may still route by a topic table that is older than the new link's subscription, but no longer than
+	// this time.
 	stragglers = 200 * time.Millisecond
 )
 
@@ -61,7 +61,7 @@ func (h *Handover) awaitStragglers() { time.Sleep(stragglers) }
 // waitLeft waits for leave. The old link's local session stays until then.
 func (h *Handover) waitLeft() { <-h.left }
 
-// leave notes that the old link stores no more events.
+// leave records that the old link stores no more events.
 func (h *Handover) leave() {
 	close(h.left)
 	time.AfterFunc(storedFor, h.forget)
@@ -86,7 +86,7 @@ func (h *Handover) hasStored(id wamp.ID) bool {
 	return ok
 }
 
-// end notes that the old link has ended. stop ends the spool's Run and waits for it.
+// end records that the old link has ended. stop ends the spool's Run and waits for it.
 func (h *Handover) end(stop func()) {
 	h.stop = stop
 	close(h.ended)

@@ -8,8 +8,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Rule says what crosses a link: a topic or a procedure, by URI or pattern. An exported one is named as it is here, an
-// imported one as it is at the far side.
+// Rule says what crosses a link: a topic or a procedure, by URI or pattern. An export has the local name, an import
+// has the far side's name.
 type Rule struct {
 	Topic, Procedure string // one of them
 	Match            wamp.Match
@@ -18,13 +18,13 @@ type Rule struct {
 	// with the prefix of its side.
 	LocalPrefix, RemotePrefix string
 
-	// Store says what the events of an exported topic survive until the far side has them. With spool.Durable for an imported
-	// topic, the far side keeps its events while the link is down.
+	// Store is the storage class of the events of an exported topic: what they survive until the far side has them.
+	// With spool.Durable for an imported topic, the far side keeps its events while the link is down.
 	Store spool.Class
 
 	MaxAge time.Duration // of imported events that the far side keeps; 0: no limit
 
-	// Static makes the rule cross whether it is wanted on the other side or not.
+	// Static makes the rule cross regardless of interest on the other side.
 	Static bool
 }
 
@@ -36,7 +36,7 @@ func (r *Rule) URI() string {
 	return r.Topic
 }
 
-// ToRemote returns what a local URI or pattern is called at the far side.
+// ToRemote returns the name of a local URI or pattern at the far side.
 func (r *Rule) ToRemote(uri string) string { return exchange(uri, r.LocalPrefix, r.RemotePrefix) }
 
 // ToLocal undoes ToRemote.
@@ -56,13 +56,13 @@ type RuleSet[R any] struct {
 	rules    []R
 }
 
-// Add adds a rule and what it is for.
+// Add adds a rule with its value.
 func (s *RuleSet[R]) Add(p wamp.Pattern, rule R) {
 	s.patterns, s.rules = append(s.patterns, p), append(s.rules, rule)
 }
 
-// Best returns the rule with the most specific pattern that matches the URI: an exact one, else the longest prefix, else a
-// wildcard. Of equal ones it is the one that was added first. Without a match ok is false.
+// Best returns the rule with the most specific pattern that matches the URI: an exact one, else the longest prefix,
+// else a wildcard. Among equal rules, the first one added wins. Without a match ok is false.
 func (s *RuleSet[R]) Best(uri string) (rule R, ok bool) {
 	best := -1
 	for i, p := range s.patterns {

@@ -26,16 +26,16 @@ type Status struct {
 	refused   map[string]string // the reason by rule
 }
 
-// NewStatus returns the status of a link that has just begun.
+// NewStatus returns the status of a new link.
 func NewStatus() *Status { return &Status{since: time.Now(), refused: make(map[string]string)} }
 
 // Counter counts one direction. Its methods may be called from any goroutine.
 type Counter struct {
 	forwarded, dropped atomic.Uint64
-	failing            atomic.Bool // the last one was dropped
+	failing            atomic.Bool // the last event or call was dropped
 }
 
-// Forward counts one that has crossed.
+// Forward counts an event or call that has crossed.
 func (c *Counter) Forward() {
 	c.forwarded.Add(1)
 	if c.failing.Load() {
@@ -43,7 +43,7 @@ func (c *Counter) Forward() {
 	}
 }
 
-// Drop counts one that has not crossed, and reports whether it is the first since one has.
+// Drop counts an event or call that has not crossed. It reports whether it is the first one after a success.
 func (c *Counter) Drop() (first bool) {
 	c.dropped.Add(1)
 	return !c.failing.Swap(true)
@@ -59,7 +59,7 @@ func (c *Counter) snapshot() Flow {
 	return Flow{Forwarded: c.forwarded.Load(), Dropped: c.dropped.Load()}
 }
 
-// Joined notes a session at the far side.
+// Joined records a session at the far side.
 func (s *Status) Joined(url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Status) Joined(url string) {
 	s.sessions++
 }
 
-// Ended notes the end of a session, or an attempt that came to nothing. err may be nil.
+// Ended records the end of a session, or a failed attempt. err may be nil.
 func (s *Status) Ended(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +82,8 @@ func (s *Status) Ended(err error) {
 	}
 }
 
-// Clashes notes that another router has the identity of this link. It holds for a while; 0: until the far side is joined.
-// Clashes reports whether that is news.
+// Clashes records that another router has the identity of this link. The record is valid for a while; 0: until the
+// link joins the far side. Clashes reports whether the clash is new.
 func (s *Status) Clashes(text string, lasts time.Duration) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *Status) Clashes(text string, lasts time.Duration) (news bool) {
 	return news
 }
 
-// clashes returns the clash that holds now. mu is held.
+// clashes returns the current clash. mu is held.
 func (s *Status) clashes() string {
 	if !s.clashEnd.IsZero() && time.Now().After(s.clashEnd) {
 		return ""
@@ -103,7 +103,8 @@ func (s *Status) clashes() string {
 	return s.clash
 }
 
-// SetRuleResult records the answer of a router to a rule; a nil err means accepted. It reports whether the answer is a new one.
+// SetRuleResult records the answer of a router to a rule; a nil err means accepted. It reports whether the answer has
+// changed.
 func (s *Status) SetRuleResult(rule string, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,7 @@ func (s *Status) SetRuleResult(rule string, err error) (news bool) {
 	return before != err.Error()
 }
 
-// Snapshot returns the State, without what only the link knows.
+// Snapshot returns the State, without the fields that only the link knows.
 func (s *Status) Snapshot() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,18 +2,18 @@ package uplink
 
 import "sync"
 
-// Trial finds the event for which the far side closes the connection. A broker of MQTT 3.1.1 has no other answer to an
-// event that is too large or not allowed, and a WebSocket has none to a message that is too large. For each event that was
-// under way at such an end, Trial keeps a state:
+// Trial finds the event for which the far side closes the connection. A broker of MQTT 3.1.1 has no other answer to
+// an event that is too large or not allowed, and a WebSocket has none to a message that is too large. For each event
+// that was in flight when the connection closed, Trial keeps a state:
 //
-//	clear      nothing is known against the event
-//	noted      the far side has closed the connection once with the event under way
-//	suspect    it has done so twice: from now on the event is sent alone, after the far side has shown that it is there
-//	convicted  it has done so twice with nothing else under way: the link holds the event's topic
+//	clear      the event is not suspected
+//	noted      the far side has closed the connection once with the event in flight
+//	suspect    it has done so twice: from now on the event is sent alone, after a sign of life from the far side
+//	convicted  it has done so twice with nothing else in flight: the link holds the event's topic
 //
-// An acknowledged event is clear again. A far side that restarts or a bad line convicts nothing, because only an end after a
-// sign of life in the same connection counts towards a conviction. The event of a held topic that is sent as a probe was
-// convicted before, so one such end convicts it again.
+// An acknowledged event is clear again. A far side that restarts or a bad line convicts nothing, because only an end
+// after a sign of life in the same connection counts towards a conviction. A held topic's event that is sent as a
+// probe was convicted before, so one such end convicts it again.
 //
 // The zero value is ready. Methods may be called from any goroutine.
 type Trial struct {
@@ -25,7 +25,7 @@ type Trial struct {
 
 // suspicion counts the ends of connections against an event.
 type suspicion struct {
-	ends  int // with the event under way
+	ends  int // with the event in flight
 	alone int // of these, with nothing else under way and after a sign of life
 }
 
@@ -34,11 +34,12 @@ const (
 	convictAt = 2 // ends alone
 	maxSeen   = 1024
 
-	// A far side that convicts so many events in a row and acknowledges none is taken to accept nothing at all.
+	// If this many events in a row are convicted and none is acknowledged, the far side is assumed to accept nothing
+	// at all.
 	maxStreak = 3
 )
 
-// Known reports whether the far side has closed the connection with an event under way.
+// Known reports whether the far side has closed the connection with an event in flight.
 func (t *Trial) Known(sequence uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,9 +61,9 @@ func (t *Trial) Acknowledged(sequence uint64) {
 	t.streak = 0
 }
 
-// Ended notes that the far side has closed the connection with the events of open under way. proven says that the far side
-// had answered in the connection before, probe that the only event was sent as a probe. Ended reports whether the only
-// event is convicted.
+// Ended records that the far side has closed the connection with the events of open in flight. proven means that the
+// far side had answered in this connection before. probe means that the only event was sent as a probe. Ended reports
+// whether the only event is convicted.
 func (t *Trial) Ended(open []uint64, proven, probe bool) (convicted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

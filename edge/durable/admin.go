@@ -33,8 +33,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Find returns the subscription that an owner means by a name: its own, or else one that is open to all owners. It returns nil
-// if there is none.
+// Find returns the subscription to which a name refers for an owner: its own, or else one that is open to all owners.
+// It returns nil if there is none.
 func (s *Store) Find(owner, name string) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,8 @@ func (s *Store) Find(owner, name string) *Subscription {
 	return nil
 }
 
-// Named returns the subscription of a name, regardless of its owner. With byOwner it returns the one of this owner, as State names it.
+// Named returns the subscription with a name, regardless of its owner. With byOwner it returns the subscription of
+// this owner, as State names it.
 func (s *Store) Named(name, owner string, byOwner bool) (*Subscription, error) {
 	var found *Subscription
 	var owners []string
@@ -90,9 +91,9 @@ func (s *Store) All() []*Subscription {
 // SetID sets the id by which sessions know the subscription. It is called once, before a consumer is attached.
 func (d *Subscription) SetID(id wamp.ID) { d.id = id }
 
-// Create makes a subscription, and returns once it is on disk. It waits for the disk. opened is called before events are
-// counted for it: from then on, the caller must Put the events that match. A subscription that exists already is returned as
-// it is, with created false.
+// Create creates a subscription, and returns once it is on disk. It calls opened before events are counted for the
+// subscription: from then on, the caller must Put the events that match. If the subscription exists, Create returns
+// it unchanged, with created false.
 func (s *Store) Create(r Rule, start Start, opened func(*Subscription)) (d *Subscription, created bool, err error) {
 	failed := s.do(func() {
 		s.mu.Lock()
@@ -134,7 +135,7 @@ func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscr
 	return d, true, nil
 }
 
-// room returns an error if an owner can't have another subscription. Holds mu.
+// room returns an error if an owner cannot have another subscription. Holds mu.
 func (s *Store) room(owner string) error {
 	owned := 0
 	for _, d := range s.subs {
@@ -280,12 +281,12 @@ func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
 	return err
 }
 
-// Mismatch is the error of a subscription that exists with another topic.
+// Mismatch is the error for a subscription that exists with another topic.
 func (d *Subscription) Mismatch() error {
 	return fmt.Errorf("the durable subscription %q is for %v %q; use another name, or remove it with runnel durable drop", d.Name, d.Match, d.URI)
 }
 
-// Last returns the last position that an event has, or may have had in an earlier run.
+// Last returns the highest position that an event has, or may have had in an earlier run.
 func (s *Store) Last() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,15 +2,15 @@ package durable
 
 import "time"
 
-// An event that none of the connected consumers may receive waits for one that may, if sessions of several identities consume
-// the subscription: it stays in flight, barred. It is tried again when a consumer comes, and after a while, because permissions
-// change. Meanwhile the consumers get the later events. So that memory stays bounded, at most maxFlight events are in flight;
-// then the older half of the barred ones is dropped, and leaves a gap.
+// If several identities may consume a subscription, an event that none of the connected consumers may receive waits
+// for a consumer that may: it stays in flight, barred. It is tried again when a consumer connects, and after a while,
+// because permissions change. Meanwhile the consumers get the later events. At most maxFlight events are in flight,
+// which bounds the memory. At this bound, the older half of the barred events is dropped and leaves a gap.
 
 const barredWait = time.Minute // from one try to the next
 
-// bar notes that none of the consumers may receive an event. Without an owner another session may, unless own: a consumer has
-// published it. Holds mu.
+// bar records that none of the consumers may receive an event. If the subscription has no owner, another session may
+// receive it. own means that a consumer has published the event. Holds mu.
 func (p *pass) bar(e *entry, own bool) {
 	d := p.sub
 	if own || d.Owner != "" {
@@ -19,14 +19,14 @@ func (p *pass) bar(e *entry, own bool) {
 	}
 	p.insert(e)
 	if e.barred, e.due = true, p.now.Add(barredWait); d.attached != p.attached {
-		e.due = time.Time{} // for the consumer that has come during this pass
+		e.due = time.Time{} // for the consumer that has connected during this pass
 	}
 }
 
 // barred reports whether the oldest event that is not done waits for a consumer that may receive it. Holds mu.
 func (d *Subscription) barred() bool { return len(d.flight) > 0 && d.flight[0].barred }
 
-// unbar has the barred events tried again, because there is a new consumer. Holds mu.
+// unbar schedules the barred events for another try, because there is a new consumer. Holds mu.
 func (d *Subscription) unbar() {
 	for _, e := range d.flight {
 		if e.barred && !e.done && e.to == nil {
@@ -35,7 +35,8 @@ func (d *Subscription) unbar() {
 	}
 }
 
-// full reports whether no further event may be in flight. Behind a barred event there may be more than usual. Holds mu.
+// full reports whether no further event may be in flight. After a barred event, more events than usual may be in
+// flight. Holds mu.
 func (p *pass) full() bool {
 	n, d := len(p.sub.flight), p.sub
 	if n < p.most || d.barred() && n < maxFlight {
@@ -44,7 +45,8 @@ func (p *pass) full() bool {
 	return !d.dropBarred()
 }
 
-// dropBarred makes room in flight: it drops the barred events of the older half. It reports false if there are none. Holds mu.
+// dropBarred makes room in the flight: it drops the older half of the barred events. It reports false if there are
+// none. Holds mu.
 func (d *Subscription) dropBarred() bool {
 	if !d.barred() {
 		return false

@@ -19,7 +19,8 @@ func (d *Subscription) charge() bool {
 	return true
 }
 
-// uncharge frees the chunks that are not needed any more. While the subscription has consumers, one is kept to spare. Holds mu.
+// uncharge frees the chunks that are no longer needed. While the subscription has consumers, it keeps one spare
+// chunk. Holds mu.
 func (d *Subscription) uncharge() {
 	need := (len(d.flight) + flightChunk - 1) / flightChunk
 	if d.running {

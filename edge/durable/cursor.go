@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The cursors are a journal of their own: a record in JSON for each change of a subscription, the last of which is valid.
+// The cursors have their own journal: a JSON record for each change of a subscription. The last record is valid.
 
 // cursor is a record of a subscription.
 type cursor struct {
@@ -59,7 +59,7 @@ func (s *Store) get(owner, name string) *Subscription {
 	return nil
 }
 
-// find returns where a subscription is or would be. Holds mu, or runs before Run.
+// find returns the index where a subscription is or would be. Holds mu, or runs before Run.
 func (s *Store) find(owner, name string) (at int, ok bool) {
 	at = sort.Search(len(s.subs), func(i int) bool { return s.subs[i].compare(owner, name) >= 0 })
 	return at, at < len(s.subs) && s.subs[at].compare(owner, name) == 0

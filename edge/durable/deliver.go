@@ -34,11 +34,11 @@ func (d *Subscription) deliver() {
 // spread bounds the distance, in windows, between the oldest event that is not acknowledged and the newest in flight.
 const spread = 8
 
-const maxFlight = 1 << 14 // entries in flight of one subscription, whatever the windows of its consumers; about 3 MB
+const maxFlight = 1 << 14 // entries in flight of one subscription, regardless of its consumers' windows; about 3 MB
 
 const readSize = 64 << 10 // bytes, of a read from disk
 
-const flushEvery = 256 // events; what was handed out must not wait until the log has been searched
+const flushEvery = 256 // events; events that were handed out must not wait until the log has been searched
 
 // pass is one run through the log. It ends at the end of the log, or when no consumer has room.
 type pass struct {
@@ -104,7 +104,7 @@ func (p *pass) begin(d *Subscription) bool {
 // isFree reports whether the entry may be delivered now. Holds mu.
 func (e *entry) isFree(now time.Time) bool { return !e.done && e.to == nil && !now.Before(e.due) }
 
-// waits reports whether the entry was refused, and is to be delivered again later. Holds mu.
+// waits reports whether the entry was refused and must be delivered again later. Holds mu.
 func (e *entry) waits(now time.Time) bool {
 	return !e.done && e.to == nil && !e.barred && now.Before(e.due)
 }
@@ -121,7 +121,7 @@ func (p *pass) run() {
 	p.flush()
 }
 
-// read hands out the records from the place on where the pass begins: from memory, if they are there.
+// read hands out the records from the place where the pass begins. It takes them from memory if they are there.
 func (p *pass) read() error {
 	s := p.sub.store
 	s.mu.Lock()
@@ -144,7 +144,7 @@ func (p *pass) flush() {
 	}
 }
 
-// end returns how long to wait for the next pass at most.
+// end returns the longest time to wait for the next pass.
 func (p *pass) end() (wait time.Duration, ok bool) {
 	d := p.sub
 	d.store.mu.Lock()
@@ -235,7 +235,7 @@ func (p *pass) event(h *head, at, next place) bool {
 	return p.hand(h, e)
 }
 
-// entry returns an entry that is in no use. Holds mu.
+// entry returns an unused entry. Holds mu.
 func (p *pass) entry() *entry {
 	d := p.sub
 	if n := len(d.unused); p.spare == nil && n > 0 {
@@ -247,8 +247,8 @@ func (p *pass) entry() *entry {
 	return p.spare
 }
 
-// passLost ends the events whose records are not there any more: those before a position that the pass has not come across. A
-// failed sync or a damaged file has lost them. Holds mu.
+// passLost ends the events whose records are missing: those before a position that the pass has not found. A failed
+// sync or a damaged file has lost them. Holds mu.
 func (p *pass) passLost(position uint64) {
 	d := p.sub
 	for p.next < position {
@@ -266,7 +266,7 @@ func (p *pass) passLost(position uint64) {
 	p.next = position + 1
 }
 
-// hand gives an event to the first consumer that may receive it, for which it is not too old, and that has room.
+// hand gives an event to the first consumer that may receive it and has room, and for which the event is not too old.
 func (p *pass) hand(h *head, e *entry) bool {
 	d := p.sub
 	_, err := h.event(&p.kept, d.store.ReadOptions)
@@ -335,8 +335,8 @@ func (p *pass) hand(h *head, e *entry) bool {
 	}
 }
 
-// tooOld reports whether the event has reached the consumer's MaxAge. Otherwise the event's TTL is what is left until then, or until
-// its own end (in ms since 1970, 0: none) if that is earlier.
+// tooOld reports whether the event has reached the consumer's MaxAge. Otherwise it sets the event's TTL to the time
+// that is left until then, or until the event's own expiry (in ms since 1970, 0: none) if that is earlier.
 func (p *pass) tooOld(a *Attachment, occurred time.Time, expires int64) bool {
 	end, limit := time.UnixMilli(expires), occurred.Add(a.MaxAge)
 	if a.MaxAge > 0 {
@@ -366,7 +366,7 @@ func (p *pass) allOf(tried []*Attachment) (all bool) {
 	return all
 }
 
-// skip ends an event that no consumer gets. Holds mu.
+// skip ends an event that no consumer will get. Holds mu.
 func (p *pass) skip(e *entry) {
 	p.insert(e)
 	p.sub.finish(e)
@@ -385,7 +385,8 @@ func (p *pass) insert(e *entry) {
 	d.setRead(e.position, e.next)
 }
 
-// assign notes that an event is under way to a consumer, before the consumer can acknowledge it. ok is false if it has left.
+// assign records that an event is in flight to a consumer, before the consumer can acknowledge it. ok is false if the
+// consumer has left.
 func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
 	d := p.sub
 	d.store.mu.Lock()
@@ -400,13 +401,13 @@ func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
 	if d.byID == nil {
 		d.byID = make(map[wamp.ID]*entry)
 	}
-	delete(d.byID, e.id) // a gap gets another id
+	delete(d.byID, e.id) // a gap gets a new id
 	e.id = id
 	d.byID[id] = e
 	return again, true
 }
 
-// settle notes the result of a delivery. It reports false if another consumer is to be tried.
+// settle records the result of a delivery. It reports false if another consumer must be tried.
 func (p *pass) settle(e *entry, a *Attachment, v Verdict, again bool) bool {
 	d := p.sub
 	if v == Full || v == Gone {

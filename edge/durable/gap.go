@@ -11,8 +11,8 @@ type gap struct {
 	First, Last, Events uint64
 	Reason              string
 
-	id  wamp.ID     // by which it is acknowledged; 0: no consumer has had it
-	to  *Attachment // nil: it is not under way
+	id  wamp.ID     // by which it is acknowledged; 0: no consumer has got it
+	to  *Attachment // nil: it is not in flight
 	due time.Time
 }
 
@@ -26,8 +26,8 @@ func (d *Subscription) addGap(g *gap) {
 	wake(d.wake)
 }
 
-// gap gives a gap that is not under way to the first consumer that has room. It reports false if none has: the later events wait
-// then, because a consumer gets the gap in its place.
+// gap gives a gap that is not in flight to the first consumer that has room. It reports false if no consumer has
+// room. The later events then wait, because a consumer must get the gap in its place.
 func (p *pass) gap() bool {
 	for {
 		a, report, waits := p.assignGap()
@@ -44,7 +44,8 @@ func (p *pass) gap() bool {
 	}
 }
 
-// assignGap notes that the gap is under way to a consumer. a is nil if there is nothing to deliver, or if the gap waits for room.
+// assignGap records that the gap is in flight to a consumer. a is nil if there is nothing to deliver, or if the gap
+// waits for room.
 func (p *pass) assignGap() (a *Attachment, report Gap, waits bool) {
 	d := p.sub
 	d.store.mu.Lock()
@@ -61,7 +62,7 @@ func (p *pass) assignGap() (a *Attachment, report Gap, waits bool) {
 	return a, Gap{ID: g.id, First: g.First, Last: g.Last, Events: g.Events, Reason: g.Reason, Redelivered: again, Sent: a.Sent}, true
 }
 
-// settleGap notes the result of a delivery. It reports false if another consumer is to be tried.
+// settleGap records the result of a delivery. It reports false if another consumer must be tried.
 func (p *pass) settleGap(report *Gap, v Verdict) bool {
 	d := p.sub
 	d.store.mu.Lock()

@@ -22,7 +22,7 @@ type Options struct {
 	MaxAge Age  // wamp.KeyMaxAge
 }
 
-// Age is a limit of the age of events.
+// Age is a limit on the age of events.
 type Age struct {
 	Limit time.Duration // 0: none
 	Given bool

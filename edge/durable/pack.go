@@ -16,10 +16,10 @@ type packer struct {
 	start  int              // where it begins
 	at     int64            // time of its last event
 	shapes [maxShapes]shape // in data
-	shaped int              // how many shapes it has, with those whose slot was taken
+	shaped int              // how many shapes it has, including those whose slot was reused
 }
 
-// shape is where a shape and the last options of an event with this shape are.
+// shape locates a shape and the last options of an event with this shape.
 type shape struct{ start, end, options, optionsEnd int }
 
 // reset empties the packer. It takes over memory for its records.
@@ -88,7 +88,7 @@ func kindOf(p *Publication) byte {
 	return kind
 }
 
-// shape returns the slot of an event's shape. again reports that the block has it already; otherwise shape appends it.
+// shape returns the slot of an event's shape. again means that the block already has it; otherwise shape appends it.
 func (k *packer) shape(kind byte, p *Publication) (slot int, again bool) {
 	start := len(k.data)
 	k.data = appendBytes(append(k.data, kind), p.Topic)
@@ -116,7 +116,7 @@ func (k *packer) shape(kind byte, p *Publication) (slot int, again bool) {
 	return slot, false
 }
 
-// options appends the options of an event. again reports that the block has an event of this shape already.
+// options appends the options of an event. again means that the block already has an event of this shape.
 func (k *packer) options(x *shape, raw []byte, again bool) {
 	if again && bytes.Equal(k.data[x.options:x.optionsEnd], raw) {
 		k.data = number(k.data, 0)

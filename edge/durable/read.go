@@ -20,7 +20,8 @@ func (s *Store) end() place {
 	return place{}
 }
 
-// Each calls each for every event that was put before, as long as the log has it. The event is valid during the call only.
+// Each calls each for every event that has been put and that the log still has. The event is valid only during the
+// call.
 func (s *Store) Each(each func(Publication)) error {
 	if err := s.do(func() {}); err != nil {
 		return err
@@ -44,8 +45,9 @@ func (s *Store) locate(position uint64) place {
 	return s.end()
 }
 
-// scan reads the written events and gaps from a place on, until each returns false. each also gets the place from which the event can be
-// found, and that from which later ones can be found. The event is valid during the call only. No lock is held.
+// scan reads the written events and gaps from a place on, until each returns false. each also gets the place from
+// which the event can be found, and the place from which later events can be found. The event is valid only during
+// the call. No lock is held.
 func (s *Store) scan(from place, u *unpacker, each func(h *head, at, next place) bool) error {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number >= from.segment })

@@ -6,7 +6,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// recent holds the records that were written last, so that consumers that keep up are served from memory.
+// recent holds the latest records, so that consumers that keep up are served from memory.
 type recent struct {
 	segment uint64
 	first   int64  // offset of the first record in the segment
@@ -16,7 +16,8 @@ type recent struct {
 
 const maxRecent = 128 << 10 // bytes; a longer batch is not held
 
-// add adds a batch that ends at a place of the log. It replaces the others if they do not precede it, or are too large.
+// add adds a batch that ends at a place of the log. The batch replaces the records held so far if they do not
+// directly precede it, or are too large.
 func (r *recent) add(b *batch, end place) {
 	at := end.offset - int64(len(b.data)+len(b.ends)*journal.Overhead)
 	if r.segment != end.segment || r.offset(len(r.ends)) != at || len(r.data)+len(b.data) > maxRecent {

@@ -54,7 +54,7 @@ const idSize = 7 // bytes, of a publication id
 
 var errRecord = errors.New("not a record of this version")
 
-// known reports whether a record has a form of this version. An earlier one had a record for each event.
+// known reports whether a record has a form of this version. An earlier version had a record for each event.
 func known(record []byte) bool {
 	return len(record) > 0 && (record[0] == blockRecord || record[0] == gapRecord)
 }
@@ -79,11 +79,11 @@ type Publication struct {
 	Anonymous bool // the publisher has no identity
 	Origin    bool // the options have an origin, so the publisher's names are needed
 	Consumer  bool // the publisher has durable subscriptions, and may not get its own event
-	Plain     bool // the options say nothing about the event, and need not be kept
+	Plain     bool // the options do not matter for the event, and need not be kept
 
 	At       time.Time // when it was published; Put sets it if it is zero
 	Position uint64    // set by Put
-	End      time.Time // of an event that was read: when its publisher's limit is over; zero: never
+	End      time.Time // of an event that was read: when its publisher's limit ends; zero: never
 }
 
 // number appends a varint. It is not inlined, because it is called often.
@@ -175,8 +175,8 @@ func (h *head) stored(e *store.Event, options func(*store.Event) error) (p Publi
 	return p, err
 }
 
-// published returns when an event was first published: when it came, or before that if a link says so and its clock is set. dated
-// reports whether a link says so.
+// published returns the time when an event was first published. This is the time of its arrival, or an earlier time
+// that a link gives, if the link's clock was set. dated reports whether a link gives the time.
 func published(e *store.Event, at int64) (first time.Time, dated bool) {
 	for f := e.Dict.Fields(); e.Forwarded && f.Next(); {
 		if string(f.Key()) == wamp.KeyTime {
@@ -201,7 +201,7 @@ func (h *head) loss() (g loss, err error) {
 	return g, nil
 }
 
-// events returns how many events are lost without this one. A gap stands for its events, at least for one.
+// events returns how many events are lost with this record. A gap stands for its events, and for at least one.
 func (h *head) events() uint64 {
 	if h.kind >= eventRecord {
 		return 1

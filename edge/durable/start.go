@@ -12,7 +12,7 @@ import (
 type Start struct {
 	All   bool      // with everything that is kept
 	Time  time.Time // with the events from this time on
-	After wamp.ID   // behind the event with this publication id
+	After wamp.ID   // after the event with this publication id
 }
 
 // ParseStart reads a start: "now", "all", a time as in RFC 3339, or a publication id.
@@ -32,8 +32,8 @@ func ParseStart(text string) (Start, error) {
 	return Start{}, fmt.Errorf("%q is not a start; use now, all, a time such as 2026-11-29T14:00:00Z, or a publication id", text)
 }
 
-// floor returns the position behind which a subscription with this start begins. It runs in the goroutine of Run, so nothing
-// is written meanwhile.
+// floor returns the position after which a subscription with this start begins. It runs in the goroutine of Run, so
+// nothing is written meanwhile.
 func (s *Store) floor(start Start) (uint64, error) {
 	s.mu.Lock()
 	position, oldest := s.next-1, s.next-1

@@ -9,7 +9,7 @@ import (
 // State is a snapshot of a subscription.
 type State struct {
 	Name      string     `json:"name"`
-	Owner     string     `json:"owner,omitempty"` // the identity that may consume; absent: all that may subscribe
+	Owner     string     `json:"owner,omitempty"` // the identity that may consume; absent: all sessions that may subscribe
 	URI       string     `json:"uri"`
 	Match     string     `json:"match"`
 	Declared  bool       `json:"declared"`  // by the configuration
@@ -23,12 +23,12 @@ type State struct {
 	Delivered uint64     `json:"delivered"` // since the router started
 	Again     uint64     `json:"redelivered"`
 	Acked     uint64     `json:"acknowledged"`
-	Dropped   uint64     `json:"dropped"` // by the bounds, since the subscription was made
-	Expired   uint64     `json:"expired"` // whose time was over before they could be delivered, since the router started
+	Dropped   uint64     `json:"dropped"` // by the bounds, since the subscription was created
+	Expired   uint64     `json:"expired"` // expired before they could be delivered, since the router started
 	Created   *time.Time `json:"created,omitempty"`
 }
 
-// State returns the present state.
+// State returns the current state.
 func (d *Subscription) State() State {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
@@ -63,7 +63,7 @@ type Past struct {
 
 const maxPeeked = 1 << 20 // bytes
 
-// Peek returns the oldest events of the backlog, as far as they are not too large together. It reads the disk.
+// Peek returns the oldest events of the backlog, up to a limit of their total size. It reads the disk.
 func (d *Subscription) Peek(count int) (list []Past, err error) {
 	d.store.mu.Lock()
 	from, floor := d.floorAt, d.floor

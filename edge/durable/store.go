@@ -32,16 +32,18 @@ type Config struct {
 	// Report is called with the result of each write and sync.
 	Report func(error)
 
-	// Keep charges bytes to the memory budget, if it has room. Free frees them. They may be nil, and are called with locks held.
+	// Keep charges bytes to the memory budget, if it has room. Free frees them. Both may be nil, and are called with
+	// locks held.
 	Keep func(octets int) bool
 	Free func(octets int)
 
 	// Found is called by Open for every event in the log. The event is valid during the call only.
 	Found func(Publication)
 
-	// Others may need the events, too. Needed returns the first position that they need; 0: none. Release is called before the
-	// events at some positions leave the log, or after it has lost them (lost). It reports whether the others have taken over what
-	// they need of them. Run calls both without a lock. Either both or neither may be nil.
+	// Histories may need the events, too. Needed returns the first position that they need; 0: none. Release is
+	// called before events at some positions leave the log, or after the log has lost them (lost). It reports whether
+	// the histories have taken over the events that they need. Run calls both without a lock. Either both or neither
+	// may be nil.
 	Needed  func() uint64
 	Release func(first, last uint64, lost bool) bool
 
@@ -59,7 +61,7 @@ type Store struct {
 	cursors  *journal.Journal // owned by Run
 	wake     chan struct{}    // is full when events wait to be written
 	upkeep   chan struct{}    // is full when cursors have changed
-	gathered chan struct{}    // is full when as many publishers wait as at the last sync
+	gathered chan struct{}    // is full when as many publishers are waiting as at the last sync
 	tasks    chan func()
 	done     chan struct{} // closed when Run has ended
 
@@ -72,13 +74,13 @@ type Store struct {
 	synced    uint64      // position of the last record that is on disk
 	forgotten []key       // removed subscriptions, to be recorded
 	loud      func() bool // limits log lines about dropped events
-	retryAt   time.Time   // when a failed write is tried again
+	retryAt   time.Time   // when to retry a failed write
 	timer     *time.Timer // of upkeep
-	due       bool        // a write has scheduled upkeep; later writes do not put it off
+	due       bool        // a write has scheduled upkeep; later writes do not postpone it
 	syncing   <-chan time.Time
 	saving    <-chan time.Time // of cursors
 	saved     time.Time        // when they were last recorded
-	took      time.Duration    // by the last sync that publishers waited for
+	took      time.Duration    // by the last sync for which publishers waited
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -88,7 +90,7 @@ type Store struct {
 	next     uint64 // position of the next record
 	written  uint64 // position of the last record that was written
 	lost     uint64 // events that could not be written, to be reported by a gap record
-	broken   error  // why nothing can be written at the moment
+	broken   error  // why writing fails at the moment
 	segments []segment
 	recent   recent          // the last records of the last segment
 	subs     []*Subscription // by owner and name
@@ -115,8 +117,8 @@ const (
 	ageInterval    = 10 * time.Second
 	retryInterval  = time.Second
 
-	// A power cut may lose records that were delivered already. No record that was written within a second has a position that is
-	// used again.
+	// A power cut may lose records that have already been delivered. Positions skip ahead by this number, so that the
+	// position of a record that was written within a second is not used again.
 	unsyncedMost = 1 << 20
 
 	maxSubs  = 4096 // of one realm
@@ -218,7 +220,8 @@ func (s *Store) noteDamage(path string, reported map[uint64]bool) {
 	}
 }
 
-// measure takes the sizes of the segments over from the journal. A segment that a failed sync has shortened keeps its place.
+// measure copies the sizes of the segments from the journal. A segment that a failed sync has shortened keeps its
+// place.
 func (s *Store) measure() {
 	for _, now := range s.journal.Segments() {
 		if i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number == now.Number }); i >= 0 {
@@ -234,8 +237,9 @@ func (s *Store) Used() bool {
 	return len(s.subs) > 0
 }
 
-// Put keeps an event, and sets its position. The waiter, if there is one, is passed to Config.Committed later. Put never waits for the disk. If it
-// fails, the event is not kept; without a waiter this is counted, and consumers get a gap.
+// Put stores an event, and sets its position. If there is a waiter, it is passed to Config.Committed later. Put never
+// waits for the disk. If it fails, the event is not stored. Without a waiter the event is counted as lost, and
+// consumers get a gap.
 func (s *Store) Put(p *Publication, w Waiter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 // Rule says what a durable subscription keeps, and for whom.
 type Rule struct {
-	Owner string // the sessions that may consume; "": all that may subscribe
+	Owner string // the sessions that may consume; "": all sessions that may subscribe
 	Name  string
 	URI   string
 	Match wamp.Match
@@ -25,7 +25,7 @@ type Rule struct {
 	MaxAge    time.Duration
 
 	// Defaults for consumers.
-	Window  int           // events under way to one consumer; 0: DefaultWindow
+	Window  int           // events in flight to one consumer; 0: DefaultWindow
 	AckWait time.Duration // 0: DefaultAckWait
 }
 
@@ -41,7 +41,7 @@ const (
 	ackPause       = 5 * time.Millisecond
 )
 
-// AckWaitInRange reports whether consumers may have so much time to acknowledge.
+// AckWaitInRange reports whether a time for acknowledgements is within its limits.
 func AckWaitInRange(d time.Duration) bool { return d >= MinAckWait && d <= MaxAckWait }
 
 func (r Rule) withDefaults() Rule {
@@ -79,25 +79,25 @@ type Subscription struct {
 	Rule              // its owner, name, URI and match are static
 	declared bool     // by the configuration
 	floor    uint64   // everything up to this position is done
-	floorAt  place    // from where records above floor are found
+	floorAt  place    // where the search for records above floor begins
 	gap      *gap     // dropped events that the consumers have not acknowledged
 	read     uint64   // everything up to this position is done or in flight
 	readAt   place    // of the next record
 	flight   []*entry // in order of position; the first is not done
-	slots    []*entry // the memory of flight, from its beginning
+	slots    []*entry // the memory of flight, from its start
 	unused   []*entry // to be used again by deliver
 	byID     map[wamp.ID]*entry
-	version  int   // changed when positions were changed by another goroutine than deliver's
+	version  int   // changes when a goroutine other than deliver's changes positions
 	events   int   // of the backlog
 	octets   int64 // of the backlog
 	oldest   int64 // the oldest event of the backlog is not older than this; ms since 1970
-	exact    bool  // events is not too small
+	exact    bool  // events is exact or too large
 	attached int   // consumers since the store was opened
 	charged  int   // chunks of the flight that were charged to the memory budget
-	dirty    bool  // the cursor is to be recorded
+	dirty    bool  // the cursor must be recorded
 	removed  bool
 	opening  bool // it has no id yet
-	pausing  bool // deliver is woken in a moment
+	pausing  bool // deliver will be woken in a moment
 
 	unsyncedEvents int
 	unsyncedOctets int64
@@ -117,7 +117,7 @@ type entry struct {
 	at, next place
 	occurred int64
 	to       *Attachment // nil: the event is free
-	due      time.Time   // under way: when it becomes free; free: not before
+	due      time.Time   // in flight: when it becomes free; free: earliest delivery
 	again    bool        // it was delivered before
 	done     bool
 	counted  bool // it is part of the backlog
@@ -183,7 +183,7 @@ func (d *Subscription) setFloor(position uint64, next place) {
 
 func (d *Subscription) setRead(position uint64, next place) { d.read, d.readAt = position, next }
 
-// changed has the cursor recorded. Holds mu.
+// changed makes Run record the cursor. Holds mu.
 func (d *Subscription) changed() {
 	if !d.dirty {
 		d.dirty = true
@@ -191,7 +191,7 @@ func (d *Subscription) changed() {
 	}
 }
 
-// find returns the entry of a position, and where it is or would be. Holds mu.
+// find returns the entry of a position, and the index where it is or would be. Holds mu.
 func (d *Subscription) find(position uint64) (*entry, int) {
 	i := sort.Search(len(d.flight), func(i int) bool { return d.flight[i].position >= position })
 	if i < len(d.flight) && d.flight[i].position == position {
@@ -246,7 +246,8 @@ func (d *Subscription) advance() {
 	d.uncharge()
 }
 
-// addEntry adds an entry to the flight. It uses the room that finished entries have left at the beginning of slots. Holds mu.
+// addEntry adds an entry to the flight. It reuses the room that finished entries have left at the start of slots.
+// Holds mu.
 func (d *Subscription) addEntry(e *entry) {
 	if len(d.flight) == cap(d.flight) {
 		if 2*len(d.flight) > len(d.slots) {
@@ -287,14 +288,15 @@ type AttachOptions struct {
 	Consumer Consumer
 	Window   int           // 0: the subscription's
 	AckWait  time.Duration // 0: the subscription's
-	Sent     bool          // an event is done once it was given to the connection
+	Sent     bool          // an event is done once it is handed to the connection
 	Origin   bool          // an event that the consumer refuses holds up the later ones
 	MaxAge   time.Duration // older events are not delivered; 0: no limit
 }
 
 // Consumer receives events. Its methods are called by one goroutine at a time.
 type Consumer interface {
-	// Admits reports whether the consumer may receive an event. own means that it may not because it has published the event.
+	// Admits reports whether the consumer may receive an event. own means that it may not, because it has published
+	// the event itself.
 	Admits(*store.Event) (may, own bool)
 
 	// Deliver hands out an event, and never waits.
@@ -382,13 +384,13 @@ func (a *Attachment) Detach() {
 	wake(d.wake)
 }
 
-// free makes an entry that is under way free, from a time on. Holds mu.
+// free makes an entry in flight free again, from a time on. Holds mu.
 func (e *entry) free(from time.Time) {
 	e.release()
 	e.again, e.due = true, from
 }
 
-// Ack acknowledges an event or a gap by its publication id. It reports false if none with this id is under way.
+// Ack acknowledges an event or a gap by its publication id. It reports false if none with this id is in flight.
 func (a *Attachment) Ack(id wamp.ID) bool {
 	d := a.sub
 	d.store.mu.Lock()
@@ -438,7 +440,7 @@ func (d *Subscription) Removed() bool {
 	return d.removed
 }
 
-// Refuse returns an event, to be delivered again after a while. It reports false if it is not under way.
+// Refuse returns an event, which is delivered again after a while. It reports false if the event is not in flight.
 func (a *Attachment) Refuse(id wamp.ID) bool {
 	d := a.sub
 	d.store.mu.Lock()

@@ -20,9 +20,9 @@ type knownShape struct {
 	options []byte // of the last event with this shape
 }
 
-// each calls each for every event of a record, or for its gap, until each returns false. Then it returns false, too. each also gets the
-// place from which the event can be found, and that from which later ones can be found. It ignores the rest of a record that it cannot
-// read.
+// each calls each for every event of a record, or for its gap, until each returns false. It then returns false, too.
+// each also gets the place from which the event can be found, and the place from which later events can be found. It
+// ignores the rest of a record that it cannot read.
 func (u *unpacker) each(record []byte, at, next place, each func(h *head, at, next place) bool) bool {
 	f := fields{record, true}
 	h := &u.head
@@ -93,7 +93,7 @@ func (u *unpacker) event(record []byte, f *fields) bool {
 	return f.ok && h.kind >= eventRecord
 }
 
-// skipShape goes behind a shape. rest begins behind the topic of the shape.
+// skipShape skips a shape. rest begins after the topic of the shape.
 func (f *fields) skipShape(kind byte, rest fields) {
 	if kind&flagPublisher != 0 {
 		rest.uint()

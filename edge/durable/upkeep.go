@@ -79,8 +79,8 @@ func (s *Store) dropSegment(subs []*Subscription) bool {
 	return s.removeSegment(oldest, true)
 }
 
-// removeFinished removes the segments that no subscription needs. Others may need them as long as they take less than half of the
-// log's limit.
+// removeFinished removes the segments that no subscription needs. Segments that only histories need stay as long as
+// they take less than half of the log's limit.
 func (s *Store) removeFinished() {
 	for {
 		s.mu.Lock()
@@ -101,7 +101,7 @@ func (s *Store) removeFinished() {
 	}
 }
 
-// needed reports whether others than the subscriptions need a segment.
+// needed reports whether histories need a segment.
 func (s *Store) needed(g segment) bool {
 	if s.Needed == nil {
 		return false
@@ -110,7 +110,8 @@ func (s *Store) needed(g segment) bool {
 	return first != 0 && first <= g.last
 }
 
-// removeSegment removes the oldest segment. If others have not taken over what they need of it, it stays, unless it must go.
+// removeSegment removes the oldest segment. If the histories have not taken over the events that they need, the
+// segment stays, unless it must go.
 func (s *Store) removeSegment(oldest segment, must bool) bool {
 	number := oldest.number
 	if s.Release != nil && !s.Release(0, oldest.last, false) && (!must || s.closed) {
@@ -131,7 +132,7 @@ func (s *Store) removeSegment(oldest segment, must bool) bool {
 	return true
 }
 
-// excess selects the events to be dropped: the oldest ones, until all of its conditions are met.
+// excess selects the events to drop: the oldest ones, until all of its conditions are met.
 type excess struct {
 	events  int
 	octets  int64
@@ -158,7 +159,7 @@ func (d *Subscription) keepBounds() {
 	}
 }
 
-// dropped is an event that is to be dropped.
+// dropped is an event to drop.
 type dropped struct {
 	position uint64
 	size     int64
@@ -167,7 +168,7 @@ type dropped struct {
 
 const maxDrop = 4096 // events in one call of drop
 
-// drop drops at most maxDrop events. It returns false once there is nothing to drop.
+// drop drops at most maxDrop events. It returns false once no events are left to drop.
 func (d *Subscription) drop(x excess) bool {
 	s := d.store
 	s.mu.Lock()
@@ -206,7 +207,7 @@ func (d *Subscription) drop(x excess) bool {
 	return true
 }
 
-// cut drops events, and notes the gap. Holds mu.
+// cut drops events, and records the gap. Holds mu.
 func (d *Subscription) cut(list []dropped, reason string) {
 	first, events := uint64(0), 0
 	for _, x := range list {

@@ -24,7 +24,7 @@ func (s *Store) Run(stop <-chan struct{}) {
 		case <-s.saving:
 			s.saveCursors()
 		case task := <-s.tasks:
-			s.write() // the task sees all positions that were given out
+			s.write() // the task sees all assigned positions
 			task()
 		case <-s.timer.C:
 			s.maintain()
@@ -76,7 +76,7 @@ func (b *batch) each(yield func([]byte) bool) {
 	}
 }
 
-// events returns how many events are lost without the records behind the first n.
+// events returns how many events are lost if only the first n records are written.
 func (b *batch) events(n int, u *unpacker) (events uint64) {
 	for record := range b.each {
 		if n--; n >= 0 {
@@ -90,10 +90,11 @@ func (b *batch) events(n int, u *unpacker) (events uint64) {
 	return events
 }
 
-const pageSize = 4096 // bytes that a disk writes at least
+const pageSize = 4096 // smallest unit of a disk write, in bytes
 
-// align adds padding if the records will end near the end of a page in the file. The next batch then doesn't have this page written once
-// more. offset is where the first record will begin. The padding takes at most a quarter of the batch's size.
+// align adds padding if the records would end near the end of a page in the file, so that the next batch need not
+// write this page again. offset is where the first record will begin. The padding takes at most a quarter of the
+// batch's size.
 func (b *batch) align(offset int64) {
 	end := offset + int64(len(b.data)+len(b.ends)*journal.Overhead)
 	if missing := int(-end & (pageSize - 1)); missing <= len(b.data)/4 {
@@ -104,7 +105,7 @@ func (b *batch) align(offset int64) {
 	}
 }
 
-// take returns the records that wait to be written. It adds a gap record if events could not be kept.
+// take returns the records that wait to be written. It adds a gap record if events could not be stored.
 func (s *Store) take() (b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +130,8 @@ func (s *Store) take() (b batch) {
 	return b
 }
 
-// gather waits a moment until as many publishers wait as at the last sync: they publish again about now, and one sync then
-// serves all of them.
+// gather waits a moment until as many publishers are waiting as at the last sync. These publishers are about to
+// publish again, and one sync can then serve all of them.
 func (s *Store) gather() {
 	s.mu.Lock()
 	missing := len(s.waiters) > 0 && len(s.waiters) < s.crowd
@@ -235,7 +236,7 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 	}
 }
 
-// fail notes that the log cannot be written, and schedules a retry. Holds mu.
+// fail records that the log cannot be written, and schedules a retry. Holds mu.
 func (s *Store) fail(err error, events uint64) {
 	s.broken, s.retryAt = err, time.Now().Add(retryInterval)
 	s.lost += events
@@ -264,7 +265,7 @@ func (s *Store) sync() error {
 	} else if journal.Lost(err) {
 		s.noteLost(written)
 	}
-	if err != nil || !s.failing() { // after a failed write there may be nothing to sync, which is no success
+	if err != nil || !s.failing() { // after a failed write there may be nothing to sync; that is not a success
 		s.Report(err)
 	}
 	return err
@@ -277,7 +278,8 @@ func (s *Store) failing() bool {
 	return s.broken != nil
 }
 
-// noteLost has others take over the events that are not known to be on disk, up to a position. No lock is held.
+// noteLost makes the histories take over the events that are not known to be on disk, up to a position. No lock is
+// held.
 func (s *Store) noteLost(last uint64) {
 	if first := s.synced + 1; s.Release != nil && first <= last {
 		s.Release(first, last, true)
@@ -298,7 +300,7 @@ func (s *Store) discount() {
 	}
 }
 
-// oversize reports whether a bound is exceeded by so much that it cannot wait for the next upkeep.
+// oversize reports whether a bound is exceeded by too much to wait for the next upkeep.
 func (s *Store) oversize() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

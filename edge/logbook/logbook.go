@@ -1,4 +1,4 @@
-// Package logbook bounds the log lines that peers can cause as often as they like.
+// Package logbook limits log lines that peers can cause at any rate.
 package logbook
 
 import (
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Book bounds the log lines about events that peers can cause as often as they like: join, leave, stall. In each window
-// the first lines of a kind are written. The others are counted, and a summary at the end of the window reports the counts.
-// Any goroutine may use it.
+// Book limits log lines about events that peers can cause at any rate: join, leave, stall. In each window it writes
+// the first lines of a kind. It counts the others, and a summary at the end of the window reports the counts. Any
+// goroutine may use it.
 type Book struct {
 	Log *slog.Logger
 
@@ -35,7 +35,7 @@ var keys = [kinds]string{"joined", "ended", "broke_protocol", "stalled", "lost_e
 
 const (
 	logWindow   = 10 * time.Second
-	linesLogged = 20 // of each kind in a window
+	linesLogged = 20 // lines of each kind in a window
 )
 
 // Allow reports whether a line of this kind may be written now.

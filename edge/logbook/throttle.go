@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Throttle limits log lines that peers can cause as often as they like. Any goroutine may use it.
+// Throttle limits log lines that peers can cause at any rate. Any goroutine may use it.
 type Throttle struct {
 	Every time.Duration // one line in this time; 0: a second
 

@@ -31,14 +31,14 @@ type Conn struct {
 	account   *budget.Account // nil: memory is not bounded
 
 	sending chan struct{} // holds an element while a send request is in progress
-	bodies  chan []byte   // at most one body that the reader has not taken yet
+	bodies  chan []byte   // at most one body that the reader has not fetched yet
 	ended   chan struct{} // closed once cause is set: nothing more is accepted from the client
-	done    chan struct{} // closed when nothing more can be fetched either
+	done    chan struct{} // closed when no more messages can be fetched either
 
 	limit atomic.Int64 // bytes of a body
 
 	// Owned by ReadMessage.
-	rest   []byte // messages of a body that ReadMessage has still to return
+	rest   []byte // messages of a body that ReadMessage has not returned yet
 	charge int    // bytes that the account was charged for the body
 
 	mu      sync.Mutex
@@ -69,8 +69,8 @@ func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport, 
 	return c
 }
 
-// SetReadLimit lowers the limit on bodies; a longer body is refused. 0 restores MaxMessage, and tells that the peer has a
-// session.
+// SetReadLimit lowers the limit on bodies; a longer body is refused. 0 restores MaxMessage, and means that the peer
+// has a session.
 func (c *Conn) SetReadLimit(bytes int) {
 	longest := c.server.opts.MaxMessage
 	if bytes <= 0 {

@@ -9,11 +9,12 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Inverse finds the URI of a message by the template of an import. A template is only accepted if each topic has one URI.
+// Inverse finds the URI of a message by the template of an import. A template is accepted only if each topic has
+// exactly one URI.
 type Inverse struct {
 	pattern wamp.Pattern // of the rule
 	levels  []level
-	fixed   map[int]string // the components that the rule's pattern has, by number
+	fixed   map[int]string // the components that the rule's pattern fixes, by number
 	weight  int            // bytes before the first field; without fields MaxTopic
 }
 
@@ -61,7 +62,8 @@ func NewInverse(p wamp.Pattern, t Template) (*Inverse, error) {
 	return v, v.check(p.Match, most)
 }
 
-// check rejects a template from which the URI can't be told. most is the number of components of an exact pattern or a wildcard.
+// check rejects a template whose topics do not determine the URI. most is the number of components of an exact
+// pattern or a wildcard.
 func (v *Inverse) check(match wamp.Match, most int) error {
 	has, from := map[int]bool{}, 0 // the numbers of the fields, and the one of {n...}
 	for i, l := range v.levels {
@@ -98,7 +100,7 @@ func (v *Inverse) check(match wamp.Match, most int) error {
 	return nil
 }
 
-// Filter returns the topic filter of the messages. It may match more, because MQTT can't match a part of a level.
+// Filter returns the topic filter for the messages. It may match more, because MQTT cannot match a part of a level.
 func (v *Inverse) Filter() string {
 	var list []string
 	for _, l := range v.levels {
@@ -154,7 +156,7 @@ func (v *Inverse) URI(topic string) (uri string, ok bool) {
 	return v.join(found)
 }
 
-// inner returns the part of a level that is the field's.
+// inner returns the part of a level that belongs to the field.
 func (l *level) inner(text string) (inner string, ok bool) {
 	if l.field == 0 {
 		return "", text == l.before
@@ -194,5 +196,6 @@ func (v *Inverse) matches(uri string) bool {
 	return v.pattern.Match.Matches(v.pattern.URI, uri) && wamp.ValidURI(uri, wamp.Exact, false)
 }
 
-// Weight orders inverses: the one with more text before its first field decides about a topic. One without fields weighs most.
+// Weight orders inverses: the inverse with more text before its first field decides about a topic. An inverse without
+// fields has the highest weight.
 func (v *Inverse) Weight() int { return v.weight }

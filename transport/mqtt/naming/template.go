@@ -9,12 +9,12 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Template is the mqtt_topic of a rule: a topic as the broker wants it, with fields in braces that stand for parts of the URI:
-// {4} is its fourth component, {4...} are the fourth and all later ones, as a level each, and {uri} is the whole URI as one level.
-// Text outside braces stands as written, so it may begin with "/" or "$", and have blanks, dots and empty levels. {{ and }} stand
-// for braces.
+// Template is the mqtt_topic of a rule: a topic as the broker wants it, with fields in braces that stand for parts of
+// the URI: {4} is its fourth component, {4...} are the fourth and all later ones, as a level each, and {uri} is the
+// whole URI as one level. Text outside braces is used as written: it may begin with "/" or "$", and contain blanks,
+// dots and empty levels. {{ and }} stand for braces.
 //
-// Resolve replaces the fields that the rule's pattern determines. So the fields that are left are the parts that vary.
+// Resolve replaces the fields that the rule's pattern determines. The remaining fields are the parts that vary.
 type Template struct{ parts []part }
 
 // part is literal text, or a field.
@@ -151,7 +151,8 @@ func (t Template) Resolve(pattern string, match wamp.Match) (Template, error) {
 	return r, r.check()
 }
 
-// fixedComponents returns the components that all URIs of a pattern have, by number, and the highest number of a component.
+// fixedComponents returns the components that all URIs of a pattern share, by number, and the highest number of a
+// component.
 func fixedComponents(pattern string, match wamp.Match) (fixed map[int]string, most int) {
 	fixed = map[int]string{}
 	list := strings.Split(pattern, ".")

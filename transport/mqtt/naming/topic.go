@@ -1,5 +1,6 @@
-// Package naming names the topics of an MQTT broker by URIs. A URI's components are a topic's levels: com.example.weather is
-// com/example/weather. A rule can choose other topics by a Template; an Inverse is the way back.
+// Package naming names the topics of an MQTT broker by URIs. A URI's components are a topic's levels:
+// com.example.weather is com/example/weather. A rule can choose other topics by a Template; an Inverse converts them
+// back.
 package naming
 
 import (
@@ -11,8 +12,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A name that the other side can't have is an error. It is never changed into a similar one, because two names could become one and
-// mix up their data.
+// A name that the other side cannot have is an error. It is never changed into a similar one, because two names could
+// then become one and mix up their data.
 
 // MaxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
 const MaxTopic = wamp.MaxURI
@@ -44,7 +45,7 @@ func Topic(uri string) (string, error) {
 	return topic, err
 }
 
-// levelsOf returns the levels for the components of a pattern. Empty components become another text.
+// levelsOf returns the levels for the components of a pattern. Empty components become the given text.
 func levelsOf(pattern, empty string) (string, error) {
 	levels := strings.Split(pattern, ".")
 	for i, component := range levels {
@@ -85,9 +86,9 @@ func URI(topic string) (string, error) {
 	return uri, nil
 }
 
-// A level may be empty or hold blanks and dots, a component may not. So these are written in the URI with a percent sign and two
-// hexadecimal digits, and an empty level as one percent sign. A percent sign that could be taken for one of these is written so,
-// too. Therefore each topic has a URI of its own.
+// A level may be empty or contain blanks and dots, but a component may not. In the URI, blanks and dots become a
+// percent sign and two hexadecimal digits, and an empty level becomes one percent sign. A percent sign that could be
+// mistaken for one of these is escaped as well. Each topic therefore has its own URI.
 
 const (
 	emptyLevel = "%"
@@ -119,7 +120,8 @@ func escaped(text string) bool {
 	return len(text) >= 3 && text[0] == '%' && strings.IndexByte(hexDigits, text[1]) >= 0 && strings.IndexByte(hexDigits, text[2]) >= 0
 }
 
-// levelOf undoes Component. It rejects a component that Component does not make, because its topic is another URI's.
+// levelOf undoes Component. It rejects a component that Component never returns, because its topic belongs to another
+// URI.
 func levelOf(component string) (string, error) {
 	if err := Check(component, "/+#"); err != nil {
 		return "", err
@@ -145,8 +147,8 @@ func levelOf(component string) (string, error) {
 	return "", fmt.Errorf("%q is not a level of a topic; only a blank (%%20), a dot (%%2E) and a percent sign (%%25) are written with %%", component)
 }
 
-// Filter returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself. So
-// messages are matched against the pattern again.
+// Filter returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself.
+// Match messages against the pattern again.
 func Filter(pattern string, match wamp.Match) (string, error) {
 	if match == wamp.Exact {
 		return Topic(pattern)
@@ -167,8 +169,8 @@ func Filter(pattern string, match wamp.Match) (string, error) {
 	return levelsOf(pattern, "+")
 }
 
-// Check rejects text with one of the given characters. It also rejects text that a broker may close the connection for:
-// invalid UTF-8, control characters, and code points that are not characters.
+// Check rejects text with one of the given characters. It also rejects text for which a broker may close the
+// connection: invalid UTF-8, control characters, and code points that are not characters.
 func Check(s, without string) error {
 	if len(s) > MaxTopic {
 		return errLong
@@ -219,12 +221,13 @@ func covers(filter, other string) bool {
 	}
 }
 
-// Widest returns the filters that no other one covers. A broker may send a message once for each filter that matches it.
+// Widest returns the filters that no other filter covers. A broker may send a message once for each filter that
+// matches it.
 func Widest(filters []string) (list []string) {
 	for i, f := range filters {
 		covered := false
 		for j, other := range filters {
-			// Of two equal ones the first stays.
+			// Of two equal filters the first stays.
 			covered = covered || i != j && coversOwn(other, f) && (other != f || j < i)
 		}
 		if !covered {

@@ -167,7 +167,8 @@ func appendReason(dst []byte, v Version, c Code, p Properties) []byte {
 	return p.append(dst, v)
 }
 
-// appendText appends a text or binary data. Longer ones than the protocol allows are cut, so that the packet stays well-formed.
+// appendText appends a text or binary data. It cuts texts that are longer than the protocol allows, so that the
+// packet stays well-formed.
 func appendText[T string | []byte](dst []byte, text T) []byte {
 	text = text[:min(len(text), maxText)]
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(text))), text...)

@@ -9,7 +9,7 @@
 //
 // Section numbers are those of MQTT 5 unless a comment says otherwise.
 //
-// A peer may lie about every length. A Reader allocates only what has arrived, up to its Max, and it bounds the properties of a
-// packet. A PUBLISH beyond Max is skipped, and its topic and id are reported. The payload of a PUBLISH is not copied after it was
-// read.
+// A peer may lie about every length. A Reader allocates only what has arrived, up to its Max, and it bounds the
+// properties of a packet. It skips a PUBLISH beyond Max, and reports its topic and id. The payload of a PUBLISH is
+// not copied after it was read.
 package packet

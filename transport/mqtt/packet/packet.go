@@ -127,7 +127,7 @@ const (
 	retainHandling Options = 3 << 4
 )
 
-// QoS returns the QoS that the subscriber wants at most.
+// QoS returns the highest QoS that the subscriber wants.
 func (o Options) QoS() byte { return byte(o & qosBits) }
 
 func (o Options) valid(v Version) bool {

@@ -119,7 +119,7 @@ func (p Properties) find(id PropertyID) *Property {
 	return nil
 }
 
-// Number returns the value of a number, or otherwise if it is missing.
+// Number returns the value of a numeric property, or otherwise if it is missing.
 func (p Properties) Number(id PropertyID, otherwise uint32) uint32 {
 	if f := p.find(id); f != nil {
 		return f.Number
@@ -135,7 +135,7 @@ func (p Properties) Text(id PropertyID) string {
 	return ""
 }
 
-// Has reports whether a property is there.
+// Has reports whether a property is present.
 func (p Properties) Has(id PropertyID) bool { return p.find(id) != nil }
 
 // User returns the first user property of a name; "" if it is missing.

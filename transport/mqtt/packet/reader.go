@@ -14,10 +14,10 @@ type Reader struct {
 	Max     int     // limit of a packet without its fixed header
 }
 
-// ErrTooLarge comes with a PUBLISH beyond Max, which has only its header, topic and id.
+// ErrTooLarge is returned with a PUBLISH beyond Max, of which only header, topic and id are set.
 var ErrTooLarge = errors.New("the message is too large")
 
-// Error is a violation of the protocol. The connection can't be used any further.
+// Error is a violation of the protocol. The connection cannot be used any longer.
 type Error struct {
 	Code Code // to tell the peer
 	Text string
@@ -184,7 +184,8 @@ func (r *Reader) head() (h head, err error) {
 	return h, malformed("the length of a packet has more than four octets")
 }
 
-// body reads the rest of a packet. Memory grows with what arrives, not with what the header announces.
+// body reads the rest of a packet. Memory grows with the bytes that arrive, not with the length that the header
+// announces.
 func (r *Reader) body(h head) (*decoder, error) {
 	if h.length > r.Max {
 		return nil, &Error{PacketTooLarge, fmt.Sprintf("a %v with %d octets", h.kind, h.length)}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Writer collects packets to be written. One goroutine writes all collected packets in one batch. So
-// a reader that acknowledges does not wait for the wire. Its methods may be called from any goroutine.
+// Writer collects packets to be written. One goroutine writes all collected packets in one batch, so a reader that
+// acknowledges does not wait for the wire. Its methods may be called from any goroutine.
 type Writer struct {
 	conn    net.Conn
 	version Version
@@ -18,7 +18,7 @@ type Writer struct {
 	next    []byte
 	put     uint64 // bytes put in so far
 	written uint64
-	err     error // why nothing is written any more
+	err     error // why writing has ended
 }
 
 const (
