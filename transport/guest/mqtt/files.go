@@ -79,10 +79,10 @@ func (c *Conn) records() bool {
 	return c.expiry > 0 && c.durable && c.broker.dir != "" && !c.retired
 }
 
-// record writes the ids of QoS 2 under way, before the client learns that the router has got its message or its release: so a
-// router that is killed takes no message twice. It is one write in place of at most 3 KB, and it is not synced. The reader calls it,
-// with mu held; mu is not held during the write. After a failure there is no file: the router would take new messages for repeated
-// ones if the file still had the ids of released messages.
+// record writes the ids of QoS 2 messages in flight before the client learns that the router has its message or its
+// release. A router that is killed therefore accepts no message twice. It makes one write in place of at most 3 KB,
+// and does not sync. The reader calls it with mu held; record releases mu during the write. After a failure there is
+// no file: the router would take new messages for repeated ones if the file still had the ids of released messages.
 func (c *Conn) record() {
 	if !c.records() {
 		return

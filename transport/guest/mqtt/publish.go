@@ -203,8 +203,9 @@ func (c *Conn) putPubrec(ack *packet.Ack) {
 	c.put(ack)
 }
 
-// repeated reports whether a message of QoS 2 was taken already, and answers it again (4.3.3). After a power cut the file of the ids
-// may have ids that the client had released. A message that has such an id and is not marked as repeated is a new one (3.3.1.1).
+// repeated reports whether a QoS 2 message has already been accepted, and answers it again (4.3.3). After a power cut
+// the file of the ids may have ids that the client had released. A message that has such an id and is not marked as
+// repeated is a new one (3.3.1.1).
 func (c *Conn) repeated(p *packet.Publish) (again bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

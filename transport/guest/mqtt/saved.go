@@ -31,7 +31,7 @@ type session struct {
 	written   string      // digest of the file
 
 	received map[uint16]receipt // see Conn.received
-	released []uint16           // messages of QoS 2 whose PUBREL is not answered
+	released []uint16           // QoS 2 messages whose PUBREL is not answered
 	again    []resent
 }
 
