@@ -74,8 +74,8 @@ With --token the gateway enrols at its centre: it joins once with a token that
 	return cmd
 }
 
-// splitURLs returns the URLs of a flag that was given once for each, or with several separated by commas. It
-// returns nil if the flag is missing, and an empty list if it is empty.
+// splitURLs returns the URLs of a flag that may be repeated and may hold several URLs separated by commas. It returns
+// nil if the flag is missing, and an empty list if it is empty.
 func splitURLs(values []string) []string {
 	if values == nil {
 		return nil

@@ -1,6 +1,6 @@
-// Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands. Each has a
-// file of its own here, which parses its flags, calls a package below internal and prints. internal/config reads the
-// configuration; internal/node makes a running router of it.
+// Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands.
+// Each has its own file here, which parses its flags, calls a package below internal and prints. internal/config
+// reads the configuration; internal/node makes a running router of it.
 package main
 
 import (
@@ -73,8 +73,8 @@ func execute(args []string) int {
 	return exitFailed
 }
 
-// rootCommand makes the tree of commands. After Execute, started says whether a command has run: an earlier error is one of
-// usage.
+// rootCommand makes the tree of commands. After Execute, started reports whether a command has run: an earlier error
+// is a usage error.
 func rootCommand() (root *cobra.Command, started *bool) {
 	started = new(bool)
 	root = &cobra.Command{
@@ -106,8 +106,8 @@ realms to a central router.`,
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), durables.Command(version), versionCommand(), manCommand())
-	root.Version = version                        // a template of our own would link text/template, and with it 1.7 MB of methods
-	root.PersistentFlags().String("node", "", "") // so that it may stand in front of the command, which has the flag itself
+	root.Version = version                        // a custom template would link text/template, and with it 1.7 MB of methods
+	root.PersistentFlags().String("node", "", "") // so that it may precede the command, which also has the flag
 	root.PersistentFlags().MarkHidden("node")
 	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// manCommand writes the manual pages of all commands in Markdown, as go-md2man reads it. It is for the packages' build, so
-// the pages say what --help says.
+// manCommand writes the manual pages of all commands in Markdown for go-md2man. The packages' build uses it, so the
+// pages have the same text as --help.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man FOLDER",

@@ -71,7 +71,7 @@ func (p *publisher) run(topic string, args []string) (err error) {
 	}
 	defer func() {
 		if left := remote.Close(c); err == nil && (ctx.Err() == nil || !p.stdin) {
-			err = left // what was not acknowledged may not have been written
+			err = left // events that were not acknowledged may not have been written
 		}
 	}()
 	if p.stdin {

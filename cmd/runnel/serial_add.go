@@ -107,7 +107,7 @@ func (a *addition) run(device string) error {
 	return a.write()
 }
 
-// listen finds out what the device speaks, unless a profile is named.
+// listen detects the format of the device, unless a profile is named.
 func (a *addition) listen(device string) (err error) {
 	if a.profile != "" {
 		return a.find(device)

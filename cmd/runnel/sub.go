@@ -53,7 +53,7 @@ COUNT events (0) or at the timeout (124).`,
 	return cmd
 }
 
-// subscriber is the state of the command. The fields above mu are static once the flags are read.
+// subscriber is the state of the command. The fields above mu do not change after the flags are read.
 type subscriber struct {
 	peer     remote.Router
 	out      io.Writer
@@ -100,7 +100,7 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 		return cli.Ending(ctx)
 	}
 	if cause := context.Cause(printing); cause != errDone {
-		return cause // standard output takes no more, or the subscription was dropped
+		return cause // standard output is closed, or the subscription was dropped
 	}
 	return nil
 }

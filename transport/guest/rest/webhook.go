@@ -27,7 +27,7 @@ type WebhookOptions struct {
 
 	Host, Path    string // of the URL: the header Host, and the path with the query
 	Dial          func(context.Context) (net.Conn, error)
-	Secret        string        // key key of the signature; "": events are not signed
+	Secret        string        // key of the signature; "": events are not signed
 	Authorization string        // the header of this name; "": there is none
 	Timeout       time.Duration // for connecting and for each answer
 

@@ -1,4 +1,4 @@
-// Package account knows the user that the router runs as, for checks of what that user may do.
+// Package account finds the user that the router runs as, for checks of that user's permissions.
 package account
 
 import (
@@ -16,13 +16,13 @@ const Service = "runnel"
 // UnitFiles are the paths of the service's unit. The administrator's own unit comes first.
 var UnitFiles = []string{"/etc/systemd/system/runnel.service", "/usr/lib/systemd/system/runnel.service", "/lib/systemd/system/runnel.service"}
 
-// additions are the files that "systemctl edit" writes.
+// additions are the drop-in files that "systemctl edit" writes.
 const additions = "/etc/systemd/system/runnel.service.d/*.conf"
 
 // Account is a user with all groups that a router of this user has.
 type Account struct {
 	Name   string
-	UID    int // -1: a system without numbers
+	UID    int // -1: the system has no user numbers
 	Groups []int
 }
 
@@ -60,7 +60,8 @@ func of(u *user.User) Account {
 	return a
 }
 
-// unitGroups returns the groups that the unit and its additions give to the service besides those of its user.
+// unitGroups returns the groups that the unit and its drop-in files give to the service, besides the groups of its
+// user.
 func unitGroups() (gids []int) {
 	files, _ := filepath.Glob(additions)
 	exists := func(file string) bool { _, err := os.Stat(file); return err == nil }

@@ -10,8 +10,8 @@ import (
 	"runnel/transport"
 )
 
-// SocketOwnerProblems returns why a router of this account can't give a Unix socket to an owner or to a group, with the
-// remedies. Each result is "" if the router can. Names that do not exist are ignored.
+// SocketOwnerProblems returns the reasons why a router of this account cannot give a Unix socket to an owner or to a
+// group, with remedies. Each result is "" if the router can. Names that do not exist are ignored.
 func (a Account) SocketOwnerProblems(owner, group string) (noOwner, noGroup string) {
 	uid, gid, err := transport.OwnerIDs(owner, group)
 	if err != nil || uid < 0 && gid < 0 || a.mayChown() {

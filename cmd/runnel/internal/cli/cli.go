@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// UsageError is a command line that is wrong. The program prints it with the usage, and ends with status 2.
+// UsageError is an invalid command line. The program prints it with the usage, and exits with status 2.
 type UsageError string
 
 func (e UsageError) Error() string { return string(e) }
@@ -37,8 +37,8 @@ func Ending(ctx context.Context) error {
 	return nil
 }
 
-// Because returns why ctx ended, if it has ended: err is only a consequence then. Otherwise it returns err. An answer that
-// says that the time is over counts as a timeout.
+// Because returns the reason why ctx has ended, because err is then only a consequence. If ctx has not ended, it
+// returns err. An answer that reports a timeout also counts as a timeout.
 func Because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

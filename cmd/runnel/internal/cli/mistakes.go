@@ -12,8 +12,8 @@ import (
 	"runnel/cmd/runnel/internal/config/spelling"
 )
 
-// PlainErrors makes a command and all below it name mistakes of the command line: a missing or an unexpected argument, and for
-// an unknown flag the one that was most likely meant.
+// PlainErrors makes a command and its subcommands report mistakes in plain words: a missing or an unexpected
+// argument, and for an unknown flag the one that was most likely meant.
 func PlainErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error { return argumentError(check, cmd, args) }
@@ -24,7 +24,7 @@ func PlainErrors(cmd *cobra.Command) {
 	}
 }
 
-// argumentError returns the error of the arguments. The first one with which they are too many is unexpected.
+// argumentError returns the error of the arguments. The first argument beyond the allowed number is unexpected.
 func argumentError(check cobra.PositionalArgs, cmd *cobra.Command, args []string) error {
 	err := check(cmd, args)
 	if err == nil {

@@ -31,7 +31,7 @@ func OnlySubcommands(cmd *cobra.Command) {
 	}
 }
 
-// HelpCommand is cobra's help command, except that an unknown topic is an error of usage.
+// HelpCommand is cobra's help command, except that an unknown topic is a usage error.
 func HelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

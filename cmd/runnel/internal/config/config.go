@@ -1,5 +1,6 @@
-// Package config reads the configuration of Runnel from TOML files and checks it. Every problem names its file, line and
-// key, and a remedy. It derives the options of a router's parts, such as a realm. It opens no listener, port or link.
+// Package config reads the configuration of Runnel from TOML files and checks it. Every problem names its file, line
+// and key, and a remedy. It also derives the options of a router's parts, such as a realm. It opens no listener, port
+// or link.
 package config
 
 import (
@@ -96,7 +97,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	return loadFiles(file, drafts, check, false)
 }
 
-// loadFiles is LoadDraft. For a node that starts, a file of conf.d that cannot be read is a problem among others.
+// loadFiles is LoadDraft. For a node that starts, a file of conf.d that cannot be read is an ordinary problem.
 func loadFiles(file string, drafts Drafts, check UplinkCheck, starting bool) (*Config, error) {
 	source, err := drafts.source(file)
 	if err != nil {
@@ -147,9 +148,10 @@ func (c *Config) NodeID() string {
 	return name
 }
 
-// RouterID returns the router's name in the path of events and calls that cross links. Two routers must not share a name:
-// each would take the other's messages for its own that have come back in a loop. Copies of one image often have the same
-// host name. So a node without a configured id appends a random number, which changes at each start.
+// RouterID returns the router's name in the path of events and calls that cross links. Two routers must not share a
+// name: each would mistake the other's messages for its own messages that have come back in a loop. Copies of one
+// image often have the same host name, so a node without a configured id appends a random number, which changes at
+// each start.
 func (c *Config) RouterID() string {
 	if c.Node.ID != "" {
 		return c.Node.ID

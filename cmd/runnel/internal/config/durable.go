@@ -12,7 +12,7 @@ import (
 type Durable struct {
 	Place     Place
 	Name      string   `toml:"name"`
-	Authid    string   `toml:"authid"` // of the sessions that may consume; "": all that may subscribe
+	Authid    string   `toml:"authid"` // of the sessions that may consume; "": all sessions that may subscribe
 	URI       string   `toml:"uri"`
 	Match     Match    `toml:"match"`
 	MaxSize   Size     `toml:"max_size"`

@@ -59,9 +59,9 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	if !allows && role.Authorizer == "" && role.Name != "" {
 		k.Warn(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
-	// With a conf.d, roles wait for the principals and lines of files to come.
+	// With a conf.d, later files may add principals and lines for a role.
 	waiting := k.c.dropInDir
-	// Links get their role by a token of the fleet, so roles with forward need no principal.
+	// Links get their role from a fleet token, so roles with forward need no principal.
 	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
 		k.Warn(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}

@@ -40,7 +40,7 @@ type Listen struct {
 	Format         string   `toml:"format"`   // of MQTT payloads: json or text
 	Realm          string   `toml:"realm"`    // the only realm that peers may join here; "": any
 	Authid         string   `toml:"authid"`
-	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
+	Anonymous      string   `toml:"anonymous"` // the role of sessions that do not authenticate here; "": the realm's anonymous role
 	Role           string   `toml:"role"`      // of every peer that connects here; "": the anonymous role
 
 	// Elsewhere lists, for a listener "systemd:", the names of the sockets that other listeners take.

@@ -103,7 +103,8 @@ func (k checker) socket(l Listen) {
 	}
 }
 
-// dryRun creates realms and uplinks as the router does, without starting them. It finds what the other checks miss.
+// dryRun creates realms and uplinks as the router does, without starting them. It finds the problems that the other
+// checks miss.
 func (k checker) dryRun(try UplinkCheck) {
 	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
 	for _, r := range k.c.Realms {

@@ -6,9 +6,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Realms of the same name in several files form one realm with the roles, principals, permissions and histories of all. So
-// each device or gateway can have its own file in conf.d, with its principal. Two files may define the same item if the
-// definitions are equal; otherwise the error names both. Within one file every name is unique.
+// Realms of the same name in several files form one realm with all roles, principals, permissions and histories. Each
+// device or gateway can therefore have its own file in conf.d, with its principal. Two files may define the same item
+// if the definitions are equal; otherwise the error names both. Within one file every name is unique.
 
 // merge merges the realms of the same name.
 func (k checker) merge() {

@@ -125,7 +125,7 @@ func (k checker) alpn(u *Uplink) {
 	}
 }
 
-// crossing reports err, the reason why a table can't cross the link, unless the table has another problem already.
+// crossing reports err, the reason why a table cannot cross the link, unless the table already has another problem.
 func (k checker) crossing(s Share, err error) {
 	key := "topic"
 	if s.Procedure != nil {
@@ -193,7 +193,7 @@ func (s Share) MQTTRule(format mqtt.Format) mqtt.Rule {
 	return r
 }
 
-// Broker is where an MQTT broker is.
+// Broker is the address of an MQTT broker.
 type Broker struct {
 	Address string // host and port
 	Secure  bool   // over TLS
@@ -205,7 +205,7 @@ const webMQTT = "mqtt+" // begins the schemes of MQTT over WebSocket
 // brokerPorts are the default ports.
 var brokerPorts = map[string]string{"mqtt": "1883", "mqtts": "8883", "mqtt+ws": "80", "mqtt+wss": "443"}
 
-// ParseBroker returns where the broker at a URL is. The URL must have been checked.
+// ParseBroker returns the address of the broker at a URL. The URL must have been checked.
 func ParseBroker(text string) Broker {
 	u, err := url.Parse(text)
 	if err != nil {

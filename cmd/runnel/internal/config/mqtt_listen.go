@@ -7,10 +7,10 @@ func (l *Listen) mqtt() bool {
 	return strings.HasPrefix(l.URL, "mqtt://") || strings.HasPrefix(l.URL, "mqtts://")
 }
 
-// Text reports whether payloads of MQTT are text.
+// Text reports whether MQTT payloads are text.
 func (l *Listen) Text() bool { return l.Format == "text" }
 
-// mqttListener checks what a listener for MQTT has of its own. MQTT names no realm, so the listener does.
+// mqttListener checks the keys of an MQTT listener. MQTT clients name no realm, so the listener must.
 func (k checker) mqttListener(l *Listen) {
 	if l.Format != "" {
 		k.Choice(l.Place, "format", l.Format, "json", "text")

@@ -19,7 +19,7 @@ var (
 	natsLogins = []string{"username", "token", "nkey", "credentials"}
 )
 
-// natsSchemes are NATS with or without TLS as the server wants, and NATS that begins with TLS.
+// natsSchemes are the URL schemes of NATS without TLS and with TLS.
 var natsSchemes = []string{"nats", "tls+nats"}
 
 // IsNATS reports whether the uplink leads to a NATS server.
@@ -64,7 +64,8 @@ func (k checker) nats(u *Uplink) {
 	}
 }
 
-// subject returns why the URIs of a table have no subject at the NATS server, or nil. Their prefix changes on the way there.
+// subject returns the reason why the URIs of a table have no subject at the NATS server, or nil. It applies the
+// table's prefixes.
 func (s Share) subject(local, remote string) error {
 	uri := s.Topic
 	if s.Procedure != nil {
@@ -82,7 +83,7 @@ func (s Share) subject(local, remote string) error {
 	return err
 }
 
-// natsLogin checks how the uplink logs in.
+// natsLogin checks the keys of the uplink's login.
 func (k checker) natsLogin(u *Uplink) {
 	k.Secret(u.Place, "password", u.Password)
 	k.Secret(u.Place, "token", u.Token)
@@ -109,7 +110,7 @@ func (k checker) natsLogin(u *Uplink) {
 	}
 }
 
-// natsTLS reports keys about TLS of an uplink without TLS.
+// natsTLS reports TLS keys of an uplink without TLS.
 func (k checker) natsTLS(u *Uplink) {
 	if slices.ContainsFunc(u.URL, func(text string) bool { _, secure := ParseNATS(text); return secure }) {
 		return
@@ -121,7 +122,7 @@ func (k checker) natsTLS(u *Uplink) {
 	}
 }
 
-// natsName reports a value that is no name of a stream or of a bucket.
+// natsName reports a value that is not a valid name of a stream or of a bucket.
 func (k checker) natsName(at Place, key, name string) {
 	invalid := name == "" || len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
@@ -146,7 +147,8 @@ func (k checker) natsURL(at Place, text string) {
 	}
 }
 
-// ParseNATS returns the address of the server at a URL, and whether the connection must be secure. The URL must have been checked.
+// ParseNATS returns the address of the server at a URL, and whether the connection uses TLS. The URL must have been
+// checked.
 func ParseNATS(text string) (address string, secure bool) {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -26,7 +26,7 @@ func (k checker) passed(l *Listen) {
 	}
 }
 
-// shareSockets tells each listener "systemd:" which sockets other listeners take by name.
+// shareSockets gives each listener "systemd:" the names of the sockets that other listeners take.
 func (c *Config) shareSockets() {
 	var named []string
 	for _, l := range c.Listens {

@@ -107,8 +107,8 @@ func (s *SCRAM) compile(authid string) (*auth.SCRAM, error) {
 	return &made, nil
 }
 
-// derived caches keys that were derived from passwords, keyed by a digest of the inputs. So a reload need not derive them
-// again, and does not reveal by a new salt which authids exist (package auth, "Unknown authids").
+// derived caches keys that were derived from passwords, by a digest of the inputs. A reload therefore need not derive
+// them again, and does not reveal by a new salt which authids exist (package auth, "Unknown authids").
 var derived sync.Map // digest to auth.SCRAM
 
 // derive derives the keys from the password. It does so once per process.

@@ -7,7 +7,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A broker that rejects an event closes the connection. So rejected events are retried less often than at a router.
+// A broker that rejects an event closes the connection, so rejected events are retried less often than at a router.
 const (
 	brokerRetryFirst = 30 * time.Second
 	brokerRetryLast  = 10 * time.Minute
@@ -31,7 +31,7 @@ func (u Uplink) SpoolOptions() spool.Options {
 	return o
 }
 
-// Stores reports whether the uplink exports events that are stored on disk. place means that there is a data directory.
+// Stores reports whether the uplink stores exported events on disk. place means that there is a data directory.
 func (u Uplink) Stores(place bool) bool {
 	for _, s := range u.Exports {
 		if s.Topic != nil && s.Class(place) != spool.Memory {

@@ -36,7 +36,7 @@ func (u *Uplink) ReachNATS(opts *nats.Options, how transport.DialOptions) (err e
 	return err
 }
 
-// readLogin returns the content of a file of a login; "" without one.
+// readLogin returns the content of a login file; "" if none is configured.
 func readLogin(file Path) (string, error) {
 	if file == "" {
 		return "", nil
@@ -73,7 +73,7 @@ func (u *Uplink) NATSRules(onDisk bool) (exports, imports []nats.Rule) {
 	return exports, imports
 }
 
-// Rules returns what the tables of an uplink let cross. onDisk says that there is a data directory.
+// Rules returns the rules of an uplink's tables. onDisk means that there is a data directory.
 func Rules(shares []Share, onDisk bool) (list []uplink.Rule) {
 	for _, s := range shares {
 		r := uplink.Rule{

@@ -71,8 +71,9 @@ func (k checker) openListeners() {
 	}
 }
 
-// proxied reports whether a listener on loopback is there for a proxy of this machine, so that its peers are on the network:
-// it names a proxy or the host names of other machines, or uses TLS, which programs of this machine do not need.
+// proxied reports whether a listener on loopback serves a proxy of this machine, so that its peers are on the
+// network. Such a listener names a proxy or host names of other machines, or uses TLS, which programs of this machine
+// do not need.
 func (l *Listen) proxied() bool {
 	u, err := url.Parse(l.URL)
 	if err != nil {

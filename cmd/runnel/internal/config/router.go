@@ -13,7 +13,7 @@ const (
 	ownRoles   = "runnel."
 	LinkRole   = ownRoles + "uplink"
 	StatusRole = ownRoles + "status"
-	EnrolRole  = ownRoles + "enrol" // of sessions that joined with a token of the fleet
+	EnrolRole  = ownRoles + "enrol" // of sessions that joined with a fleet token
 	FleetRole  = ownRoles + "fleet" // of the session that serves the nodes of the fleet
 )
 
@@ -28,7 +28,7 @@ func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOption
 	}, err
 }
 
-// enrolProcedure is the only procedure that a session with a token of the fleet may call.
+// enrolProcedure is the only procedure that a session with a fleet token may call.
 const enrolProcedure = "runnel.fleet.enrol"
 
 func roles(r Realm) []*auth.Role {
@@ -44,8 +44,8 @@ func roles(r Realm) []*auth.Role {
 	return list
 }
 
-// nodeProcedures is the prefix of the procedures by which a node reports to its centre. They act on the caller's own entry only,
-// so a role of links may call them unless a permission of it decides otherwise.
+// nodeProcedures is the prefix of the procedures by which a node reports to its centre. They act only on the caller's
+// own entry, so a role of links may call them unless one of its permissions decides otherwise.
 const nodeProcedures = "runnel.fleet.node."
 
 // Compile returns the role as the router applies it.

@@ -7,9 +7,9 @@ import (
 	"runnel/cmd/runnel/internal/config/decode"
 )
 
-// Sound returns a copy of an invalid configuration without the listeners, serial lines, uplinks and single tables in which the
-// problems are. Unknown keys, and tables that are missing because of a syntax error, concern no other key. The parts that are
-// left can be examined, but not run: what they refer to may be missing.
+// Sound returns a copy of an invalid configuration without the listeners, serial lines, uplinks and single tables
+// that have problems. Unknown keys, and tables that are missing because of a syntax error, affect no other key. The
+// remaining parts can be examined, but not run: parts to which they refer may be missing.
 func Sound(c *Config, problems Problems) *Config {
 	next := *c
 	if len(problems) == 0 {

@@ -39,7 +39,7 @@ type Uplink struct {
 	MaxAge     Duration `toml:"max_age"`
 	MinFree    Size     `toml:"min_free"`    // disk space that the queue leaves free
 	Drop       string   `toml:"drop"`        // events to drop when the queue is full: "oldest" (default), "newest"
-	SpillAfter Duration `toml:"spill_after"` // events that are unacknowledged for this long are written to disk
+	SpillAfter Duration `toml:"spill_after"` // events that stay unacknowledged for this long are written to disk
 	Sync       Duration `toml:"sync"`        // how long durable events wait so that one sync covers several
 
 	Exports []Share `toml:"export"`

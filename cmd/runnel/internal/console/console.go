@@ -22,7 +22,7 @@ import (
 //go:embed web.gz
 var archive []byte
 
-// Options tell the pages how to join.
+// Options describe how the pages join.
 type Options struct {
 	Realm func() string // returns the realm that the pages join unless the user names another
 	Path  string        // of the WebSocket on the same port

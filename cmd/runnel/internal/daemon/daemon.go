@@ -19,8 +19,8 @@ import (
 	"runnel/cmd/runnel/internal/service"
 )
 
-// Run runs the router with the configuration in file, until SIGTERM or Ctrl-C. If strict, it ends at a fault that a router
-// otherwise starts with. version is the program's.
+// Run runs the router with the configuration in file, until SIGTERM or Ctrl-C. If strict, it exits at a fault with
+// which a router would otherwise start. version is the program's.
 func Run(file string, strict bool, version string) error {
 	hangups := make(chan os.Signal, 1) // from the start: an early SIGHUP would end the process
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -76,7 +76,7 @@ func Run(file string, strict bool, version string) error {
 	return serve(n, starts, hangups, log)
 }
 
-// awaitTurn waits before the service starts if its last processes have ended soon after their start. SIGHUP ends the wait. It
+// awaitTurn delays the start of a service whose last processes ended soon after their start. SIGHUP ends the wait. It
 // returns false if the service is stopped meanwhile.
 func awaitTurn(hangups <-chan os.Signal) (starts *service.Starts, ok bool) {
 	log := slog.New(node.NewLogHandler(os.Stderr, service.ToJournal(os.Stderr)))

@@ -35,7 +35,7 @@ const demoMap = `
   Calls go from right to left: the cloud caller's are answered by the sensor.
 `
 
-// The demo's topics and procedures. The uplink carries what begins with demoPrefix.
+// The demo's topics and procedures. The uplink carries the URIs that begin with demoPrefix.
 const (
 	baud        = 115200
 	demoPrefix  = "com.example."
@@ -51,8 +51,8 @@ const (
 	sensing     = "sensor"
 )
 
-// realmConfig is the part that both configurations have. Its values are an id, because the host name is the same, and a
-// directory.
+// realmConfig is the part that both configurations share. Its values are an id, because both have the same host name,
+// and a directory.
 const realmConfig = `
 version = 1
 
@@ -115,8 +115,9 @@ url = ["%[2]s"]
   match = "prefix"
 `
 
-// Run runs the deployment until ctx is done, and prints to out what each of its parts sees. If ctx ends by its deadline, the
-// result is an error unless every part has seen something. version is the version of the program.
+// Run runs the deployment until ctx is done, and prints to out the events and calls that each part sees. If ctx ends
+// by its deadline, the result is an error unless every part has seen something. version is the version of the
+// program.
 func Run(ctx context.Context, out io.Writer, version string) error {
 	dir, err := os.MkdirTemp("", "runnel-demo-")
 	if err != nil {

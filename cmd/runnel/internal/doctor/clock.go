@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// oldest is a time before this program was built. A clock that shows an earlier time is wrong.
+// oldest is a time before this program was built. A clock with an earlier time is wrong.
 var oldest = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const clockRemedy = "sudo timedatectl set-ntp true; add a real-time clock (RTC) if there is no network at boot"

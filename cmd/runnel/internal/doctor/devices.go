@@ -37,7 +37,7 @@ func connectDevice(ctx context.Context, u *url.URL) (code packet.Code, reason st
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(checkTime / 3))
 	if u.Scheme == "mqtts" {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // it is this router, and the certificate has a check of its own
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // it is this router, and its certificate has a separate check
 	}
 	connect := packet.Connect{Version: packet.V5, CleanStart: true}
 	if _, err := conn.Write(connect.Append(nil, packet.V5)); err != nil {

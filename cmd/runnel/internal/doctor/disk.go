@@ -45,8 +45,8 @@ func checkDisk(_ context.Context, e *examination) {
 	e.mayWrite(dir, at)
 }
 
-// judgeSpace reports a file system that cannot take events. at is the part of the path of dir that exists, least the free
-// space, in bytes, that is needed.
+// judgeSpace reports a file system without room for events. at is the part of dir's path that exists, and least is
+// the required free space in bytes.
 func (e *examination) judgeSpace(dir, at string, s space, least uint64) {
 	switch {
 	case s.readOnly:

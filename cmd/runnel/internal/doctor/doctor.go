@@ -1,5 +1,5 @@
-// Package doctor checks an installation for common faults and prints a remedy for each. It changes nothing, neither on this
-// machine nor at the centre.
+// Package doctor checks an installation for common faults and prints a remedy for each. It changes nothing on this
+// machine or at the centre.
 //
 //	doctor.go        the order of the checks, and their findings
 //	fallback.go      what is checked if the configuration is invalid

@@ -12,7 +12,7 @@ import (
 	"runnel/uplink/nats"
 )
 
-// tryNATS logs in at a NATS server as the link would, and tests what the link needs there.
+// tryNATS logs in at a NATS server as the link would, and tests the permissions and features that the link needs.
 func (e *examination) tryNATS(ctx context.Context, object string, u config.Uplink, at *url.URL) {
 	u.URL = []string{at.String()}
 	opts := nats.Options{Name: u.Name, Node: "runnel doctor", Agent: e.Agent, AnswerTime: checkTime / 4, Reconnect: client.Reconnect{Disabled: true}}
@@ -41,7 +41,7 @@ func (e *examination) tryNATS(ctx context.Context, object string, u config.Uplin
 	}
 }
 
-// isNetwork reports whether an error has a cause below the protocol.
+// isNetwork reports whether the network, and not the protocol, caused an error.
 func isNetwork(err error) bool {
 	var of net.Error
 	return errors.As(err, &of) || errors.Is(err, context.DeadlineExceeded)

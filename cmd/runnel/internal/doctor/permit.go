@@ -40,8 +40,8 @@ func (t *trial) judge(action, uri string, match config.Match, err error) {
 	}
 }
 
-// permit returns the remedy for missing permissions: a file of the centre's conf.d. A permission in it is the most specific
-// one for its URI, so it also allows what the other rules of the link do there.
+// permit returns the remedy for missing permissions: a file of the centre's conf.d. A permission in it is the most
+// specific one for its URI, so it must also allow the actions of the link's other rules.
 func (t *trial) permit(suffix string, missing []need) string {
 	var b strings.Builder
 	name := strings.NewReplacer("/", "_", " ", "_").Replace(t.e.config.NodeID() + "-" + t.uplink.Name + suffix)

@@ -80,7 +80,7 @@ func (e *examination) askRouter(ctx context.Context) {
 	case err != nil:
 		level := Warning
 		if errors.Is(err, wamp.NotAuthorized) {
-			level = Note // by TCP, most users may not administer the router
+			level = Note // over TCP, most users may not administer the router
 		}
 		cause, remedy := split(err.Error())
 		e.add(Finding{"router", level, "", "cannot read the status of the running router: " + cause, cmp.Or(remedy, "run this with sudo")})
@@ -207,8 +207,8 @@ func hasName[T any](list []T, name string, nameOf func(int) string) bool {
 	return false
 }
 
-// fallbackSince returns the time since which the running router uses another configuration than its files, which are invalid;
-// zero if it does not.
+// fallbackSince returns the time since when the running router has used a fallback for its invalid files; zero if it
+// uses its files.
 func (s *status) fallbackSince() (since time.Time) {
 	if s == nil {
 		return since

@@ -35,8 +35,8 @@ func checkUplinks(ctx context.Context, e *examination) {
 	work.Wait()
 }
 
-// tryURL connects as the link would and tests the permissions that the link needs. It uses a plain session, not a link, so it
-// does not displace the running link.
+// tryURL connects as the link would and tests the permissions that the link needs. It uses a plain session instead of
+// a link, so it does not displace the running link.
 func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) {
 	object := fmt.Sprintf("uplink %s, %s", u.Name, transport.RedactURL(text))
 	at, err := url.Parse(text)
@@ -97,8 +97,8 @@ func (e *examination) join(ctx context.Context, u config.Uplink, text string) (*
 	})
 }
 
-// addUnreached reports why a centre cannot be reached or rejects the link. It is a warning if the running router has the link
-// up at another URL.
+// addUnreached reports the reason why a centre cannot be reached or rejects the link. It is a warning if the running
+// router has the link up at another URL.
 func (e *examination) addUnreached(object string, u config.Uplink, at *url.URL, err error) {
 	if name := (*net.DNSError)(nil); errors.As(err, &name) && !strings.HasSuffix(at.Hostname(), ".local") {
 		return // checkNames has reported it

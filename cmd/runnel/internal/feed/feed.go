@@ -35,8 +35,8 @@ type Feed struct {
 	skipped int
 }
 
-// Run publishes each line of in as it arrives. It survives a restart of the router: lines that were not sent wait, and with
-// How.Acknowledge lines that were not acknowledged are sent again.
+// Run publishes each line of in as it arrives. It survives a restart of the router: unsent lines wait, and with
+// How.Acknowledge it resends lines that were not acknowledged.
 func (f *Feed) Run(ctx context.Context, in io.Reader) error {
 	for text, err := range term.Lines(ctx, in, maxLine) {
 		if err == nil {

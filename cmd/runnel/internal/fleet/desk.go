@@ -14,24 +14,25 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The procedures for nodes. A node is known by the authid of its session, so it can describe itself only.
+// The procedures for nodes. The authid of its session identifies a node, so a node can report only about itself.
 const (
 	nodePrefix = "runnel.fleet.node."
 
 	Attend = nodePrefix + "attend"  // a Report; the call lasts as long as the link. Progressive results are requests
 	Tell   = nodePrefix + "report"  // a Report
-	Answer = nodePrefix + "answer." // the id of a request behind it; the arguments are the result
-	Fail   = nodePrefix + "fail."   // the id of a request behind it; the URI of an error and its arguments
+	Answer = nodePrefix + "answer." // followed by the id of a request; the arguments are the result
+	Fail   = nodePrefix + "fail."   // followed by the id of a request; the arguments are the URI of an error and its arguments
 )
 
 // NodePrefix is the prefix of the procedures that a node answers through its link: runnel.node.ID.status calls runnel.status
 // at the node. In a realm with strict URIs, ID is wamp.Component of the node's id.
 const NodePrefix = "runnel.node."
 
-// Apply is the command that has a node apply a file of conf.d: name, text; dry_run=, rollback_after= seconds.
+// Apply is the command with which a node applies a file of conf.d: name, text; dry_run=, rollback_after= seconds.
 const Apply = "apply"
 
-// Commands are those that a node answers. Each but the last two is a procedure of the node's own router.
+// Commands are the commands that a node answers. Except for the last two, each is a procedure of the node's own
+// router.
 var Commands = []string{"status", "reload", "queue.ls", "queue.peek", "queue.drop", "queue.retry", "doctor", Apply}
 
 // onState is the topic of the retained events with the state of a node: its id follows.
@@ -44,7 +45,7 @@ const (
 	mostApply  = 160 << 10 // bytes of those of Apply
 	askTime    = 2 * time.Minute
 
-	settleTime = 200 * time.Millisecond // changes of this time are one event
+	settleTime = 200 * time.Millisecond // changes within this time make one event
 )
 
 // order is a command for a node.
@@ -66,8 +67,8 @@ type answer struct {
 	err     error
 }
 
-// Desk serves the nodes of a realm: it takes their reports, publishes their states and passes commands on. Its session needs
-// the role config.FleetRole.
+// Desk serves the nodes of a realm: it receives their reports, publishes their states and passes commands on. Its
+// session needs the role config.FleetRole.
 type Desk struct {
 	registry *Registry
 	realm    string
@@ -78,7 +79,7 @@ type Desk struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	news      map[string]bool // nodes whose state is to be published
+	news      map[string]bool // nodes whose state must be published
 	questions map[wamp.ID]*question
 }
 
@@ -86,7 +87,7 @@ type Desk struct {
 func NewDesk(r *Registry, realm string, strict func() bool, c *client.Client, log *slog.Logger) *Desk {
 	d := &Desk{registry: r, realm: realm, strict: strict, client: c, log: log, changed: make(chan struct{}, 1), news: map[string]bool{}, questions: map[wamp.ID]*question{}}
 	r.watch(d)
-	d.note(r.states.ids(realm)...) // a state of before the start may be retained
+	d.note(r.states.ids(realm)...) // a state from before the start may be retained
 	return d
 }
 
@@ -281,7 +282,8 @@ func (d *Desk) close(id wamp.ID) {
 	delete(d.questions, id)
 }
 
-// resolve gives the answer to the question that a procedure's last component names. Only the session that was asked may.
+// resolve completes the question that a procedure's last component names with an answer. Only the session that was
+// asked may do that.
 func (d *Desk) resolve(inv *client.Invocation, prefix string, a answer) error {
 	id, _ := strconv.ParseUint(strings.TrimPrefix(inv.Procedure(), prefix), 10, 64)
 	d.mu.Lock()
@@ -316,7 +318,7 @@ func (d *Desk) failed(_ context.Context, inv *client.Invocation) (client.Payload
 	return client.Payload{}, d.resolve(inv, Fail, answer{err: client.NewError(uri, args...)})
 }
 
-// note has the states of nodes published.
+// note schedules the states of nodes for publication.
 func (d *Desk) note(ids ...string) {
 	d.mu.Lock()
 	for _, id := range ids {
@@ -329,7 +331,7 @@ func (d *Desk) note(ids ...string) {
 	}
 }
 
-// publish publishes the states that have changed as retained events, until ctx is done.
+// publish publishes changed states as retained events, until ctx is done.
 func (d *Desk) publish(ctx context.Context) {
 	for {
 		select {

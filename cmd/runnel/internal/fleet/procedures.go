@@ -48,9 +48,9 @@ type NodeReport struct {
 	LastSeen     time.Time `json:"last_seen,omitzero"`
 	OnlineSince  time.Time `json:"online_since,omitzero"`
 	OfflineSince time.Time `json:"offline_since,omitzero"`
-	Began        time.Time `json:"began,omitzero"` // when the node's router has started
+	Began        time.Time `json:"began,omitzero"` // when the node's router started
 
-	Remote  bool          `json:"remote,omitempty"` // it answers commands
+	Remote  bool          `json:"remote,omitempty"` // the node answers commands
 	Lines   []LineReport  `json:"lines,omitempty"`
 	Queues  []QueueReport `json:"queues,omitempty"`
 	Queue   int           `json:"queue"` // events that wait in all queues
@@ -147,7 +147,7 @@ func (p procedures) nodes(ctx context.Context, _ *client.Invocation) (any, error
 	return list, p.fill(ctx, list)
 }
 
-// fill adds the states. Nodes of earlier versions do not report; whether their links are up shows in the list of sessions.
+// fill adds the states. Nodes of earlier versions do not report, so fill finds their links in the list of sessions.
 func (p procedures) fill(ctx context.Context, list []NodeReport) (err error) {
 	var linked map[string]string
 	for i := range list {
@@ -215,7 +215,7 @@ func (p procedures) enrol(_ context.Context, inv *client.Invocation) (any, error
 	return n, err
 }
 
-// namesake returns another node of the realm whose id has the same component; "" if there is none.
+// namesake returns another node of the realm whose id gives the same URI component; "" if there is none.
 func (p procedures) namesake(id string) string {
 	ids := p.states.ids(p.realm)
 	for _, n := range p.Nodes(p.realm) {

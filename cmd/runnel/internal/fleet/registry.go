@@ -74,8 +74,8 @@ type kept struct {
 // fileName is the registry's file in the data directory.
 const fileName = "fleet.json"
 
-// Open reads the registry in a data directory; "" stands for none. If the file cannot be read, the router still runs: no node
-// of the registry can join then. Nothing is written, because that would replace the fleet.
+// Open reads the registry in a data directory; "" stands for none. If the file cannot be read, the router still runs,
+// but no node of the registry can join. Nothing is written then, because that would replace the fleet.
 func Open(dir string, log *slog.Logger) *Registry {
 	r := &Registry{log: log, kept: kept{Version: 1}, desks: map[string]*Desk{}}
 	if err := r.states.load(dir); err != nil {
@@ -190,7 +190,7 @@ func (r *Registry) watch(d *Desk) {
 	r.desks[d.realm] = d
 }
 
-// unwatch removes a desk, unless another one has its realm by now.
+// unwatch removes a desk, unless another one has taken over its realm.
 func (r *Registry) unwatch(d *Desk) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,8 +210,8 @@ func noSuchNode(realm, id string) error {
 	return &Error{NoSuchNode, fmt.Sprintf("there is no node %q in realm %s; runnel fleet ls lists them", bounded(id), realm)}
 }
 
-// Forget removes a node and its state. It can no longer join with its key. A node that is a principal of the configuration is
-// listed again when it links the next time, and after some minutes if its link stays up.
+// Forget removes a node and its state. It can no longer join with its key. A node that is a principal of the
+// configuration is listed again at its next link, and after some minutes if its link stays up.
 func (r *Registry) Forget(realm, id string) error {
 	k := key{realm, id}
 	if !r.enrolled(k) && r.states.forget(k) {

@@ -10,7 +10,7 @@ import (
 	"runnel/edge/client"
 )
 
-// Report describes a node. The node sends it to its centre on each change and once a minute.
+// Report describes a node. The node sends it to its centre after each change and once a minute.
 type Report struct {
 	Node    string        `json:"node"` // its id
 	Version string        `json:"version,omitempty"`
@@ -50,10 +50,10 @@ const (
 	AppliedPending    = "pending"     // the configuration has changed, and the link is not back yet
 	AppliedDone       = "applied"     // the link is back
 	AppliedFailed     = "failed"      // the configuration could not be applied; nothing has changed
-	AppliedRolledBack = "rolled back" // the link did not come back; the file before is in effect
+	AppliedRolledBack = "rolled back" // the link did not come back; the previous file is in effect
 )
 
-// Bounds of a report. A report within them takes less than mostReport bytes.
+// Bounds of a report. A report within these bounds takes less than mostReport bytes.
 const (
 	mostReport  = 8 << 10 // bytes on the wire
 	mostLines   = 32
@@ -64,7 +64,7 @@ const (
 	longestText = 160
 )
 
-// Bounded returns the report within its bounds. All texts are printable.
+// Bounded returns the report cut to its bounds. All texts are printable.
 func (r Report) Bounded() Report {
 	r.Node, r.Version, r.Board = clean(r.Node, 128), clean(r.Version, longestName), clean(r.Board, longestName)
 	if !(r.Uptime >= 0 && r.Uptime < 1e9) {
@@ -95,7 +95,7 @@ func cleaned(texts []string, most int) (list []string) {
 	return list
 }
 
-// clean returns text with at most so many bytes, and with U+FFFD in place of what cannot be printed.
+// clean returns text with at most the given number of bytes, and with U+FFFD in place of unprintable characters.
 func clean(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -132,7 +132,7 @@ func (r *Report) queued() (events int) {
 	return events
 }
 
-// began returns when the node has started, by the centre's clock.
+// began returns the time when the node started, by the centre's clock.
 func (r *Report) began(now time.Time) time.Time {
 	return now.Add(-time.Duration(r.Uptime * float64(time.Second))).Truncate(time.Second).UTC()
 }

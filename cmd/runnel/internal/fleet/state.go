@@ -16,8 +16,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The registry knows the state of each node: its last report, and whether its link is up. The state is kept in a file of its
-// own, which is written at most once a minute and at the end. After a start no link is up.
+// The registry knows the state of each node: its last report, and whether its link is up. A separate file keeps the
+// states. It is written at most once a minute and at the end. After a start, no link is up.
 
 // stateFile is the file of the states in the data directory.
 const stateFile = "fleet-state.json"
@@ -31,7 +31,7 @@ const (
 // key names a node.
 type key struct{ realm, id string }
 
-// record is the state of a node as it is kept.
+// record is the state of a node in the file.
 type record struct {
 	Realm        string    `json:"realm"`
 	ID           string    `json:"id"`
@@ -47,7 +47,7 @@ type record struct {
 type entry struct {
 	record
 	online time.Time // since when it has links; zero without
-	links  []*link   // that are up, the newest last
+	links  []*link   // open links, the newest last
 }
 
 // link is the session of a node that attends.
@@ -72,7 +72,7 @@ type states struct {
 	unsaved bool
 }
 
-// load reads the states. A file that cannot be read is left aside: the nodes report again.
+// load reads the states. It ignores an unreadable file, because the nodes report again.
 func (s *states) load(dir string) error {
 	s.all = map[key]*entry{}
 	if dir == "" {
@@ -139,7 +139,7 @@ func (r *Registry) save() {
 	}
 }
 
-// enter notes that a node attends. enrolled says that the registry has the node.
+// enter records that a node attends. enrolled means that the registry has the node.
 func (s *states) enter(k key, role, address string, l *link, report Report, enrolled bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *states) enter(k key, role, address string, l *link, report Report, enro
 	return nil
 }
 
-// note takes over a report. The states are locked.
+// note stores a report. The states are locked.
 func (e *entry) note(report Report) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	if began := report.began(now); began.Sub(e.Began).Abs() > 2*time.Second {
@@ -173,8 +173,8 @@ func (e *entry) note(report Report) {
 	e.LastSeen, e.Report = now, report
 }
 
-// report takes over the report of a session, which must attend. An older link of a node does not replace the report of a newer
-// one.
+// report stores the report of a session, which must attend. The report of an older link does not replace that of a
+// newer link of the same node.
 func (s *states) report(k key, session wamp.ID, report Report) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +189,7 @@ func (s *states) report(k key, session wamp.ID, report Report) error {
 	return nil
 }
 
-// leave notes the end of a link. last says that the node has no other link.
+// leave records the end of a link. last means that the node has no other link.
 func (s *states) leave(k key, l *link) (last bool) {
 	close(l.ended)
 	s.mu.Lock()
@@ -266,7 +266,7 @@ func (s *states) ids(realm string) (list []string) {
 	return list
 }
 
-// fill adds the state to a report of runnel.fleet.ls. It reports whether there is one.
+// fill adds the state to a report of runnel.fleet.ls. It reports whether the node has a state.
 func (s *states) fill(n *NodeReport) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,7 +310,7 @@ type NodeFigures struct {
 	Alarms, Queued int
 }
 
-// mostFigures bounds the nodes that have metrics of their own.
+// mostFigures bounds the nodes with their own metrics.
 const mostFigures = 1000
 
 // Figures returns the figures of all realms that have nodes, sorted by realm. A node that has never reported counts as offline.

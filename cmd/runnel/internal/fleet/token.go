@@ -123,7 +123,7 @@ func (r *Registry) Tokens(realm string) []Token {
 	return list
 }
 
-// Revoke removes a token. Nodes that enrolled with it stay.
+// Revoke removes a token. Nodes that have enrolled with it stay enrolled.
 func (r *Registry) Revoke(realm, id string) error {
 	err := r.change(func(k *kept) error {
 		i := k.token(realm, id)

@@ -1,4 +1,5 @@
-// Package manual writes the manual pages of all commands in Markdown, as go-md2man reads it. The pages say what --help says.
+// Package manual writes the manual pages of all commands in Markdown for go-md2man. The pages have the same text as
+// --help.
 package manual
 
 import (

@@ -19,7 +19,7 @@ import (
 	"runnel/edge/client"
 )
 
-// FilesOptions are what Files needs of the router.
+// FilesOptions connect Files with the router.
 type FilesOptions struct {
 	Main   string                    // the main file of the configuration; "": there is none
 	Check  func(config.Drafts) error // reports the problems of the configuration with drafts
@@ -45,7 +45,7 @@ type pending struct {
 	fleet.Applied
 	path   string
 	before marker
-	uplink string // by which it came
+	uplink string // by which it arrived
 	after  time.Duration
 	back   chan struct{} // closed when the link is back
 
@@ -65,7 +65,7 @@ func NewFiles(o FilesOptions) *Files {
 	return &Files{FilesOptions: o, work: make(chan *pending, 1), last: o.Last}
 }
 
-// Last returns the outcome of the last file, or the state of the present one; nil if there is none.
+// Last returns the outcome of the last file, or the state of the current one; nil if there is none.
 func (f *Files) Last() *fleet.Applied {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,8 +76,9 @@ func (f *Files) Last() *fleet.Applied {
 	return &a
 }
 
-// Apply checks a file together with the others of the configuration, and writes it to conf.d. Begin has it take effect. Apply
-// returns the id under which Last reports the outcome. With dry it only checks. Problems of the configuration are config.Problems.
+// Apply checks a file together with the other files of the configuration, and writes it to conf.d. The file takes
+// effect when Begin is called. Apply returns the id under which Last reports the outcome. With dry it only checks the
+// file. Problems of the configuration are config.Problems.
 func (f *Files) Apply(name, text, uplink string, after time.Duration, dry bool) (id string, err error) {
 	if err := f.checkFile(name, text); err != nil {
 		return "", err
@@ -117,7 +118,8 @@ func (f *Files) Apply(name, text, uplink string, after time.Duration, dry bool) 
 	return p.ID, nil
 }
 
-// Begin has Run apply the file that Apply has written. The reload may end the link, so the answer to the centre comes before.
+// Begin makes Run apply the file that Apply has written. The reload may end the link, so the caller first sends the
+// answer to the centre.
 func (f *Files) Begin() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -141,8 +143,8 @@ func (f *Files) checkFile(name, text string) error {
 	return nil
 }
 
-// Linked says that the centre of an uplink has taken a report, which began at a time. If that was after a new file took effect,
-// the link is back.
+// Linked reports that the centre of an uplink has received a report that began at the given time. If that was after a
+// new file took effect, the link is back.
 func (f *Files) Linked(uplink string, began time.Time) {
 	f.mu.Lock()
 	p := f.pending
@@ -159,7 +161,7 @@ func (f *Files) Linked(uplink string, began time.Time) {
 	}
 }
 
-// Run applies files until ctx is done. A file that is not confirmed then is taken back at the next start.
+// Run applies files until ctx is done. A file that is not confirmed by then is rolled back at the next start.
 func (f *Files) Run(ctx context.Context) error {
 	for {
 		select {
@@ -194,7 +196,7 @@ func (f *Files) carryOut(ctx context.Context, p *pending) {
 	}
 }
 
-// rollBack restores the file before and reloads, until both have succeeded or ctx is done.
+// rollBack restores the previous file and reloads, until both have succeeded or ctx is done.
 func (f *Files) rollBack(ctx context.Context, p *pending) {
 	f.Log.Error("the link is not back; the file of the centre is rolled back", "file", p.path, "uplink", p.uplink, "duration", p.after)
 	for {

@@ -13,18 +13,19 @@ import (
 	"runnel/edge/atomicfile"
 )
 
-// markerEnd is added to the name of a file of conf.d while it is not confirmed. The marker holds the file before.
+// markerEnd ends the name of the marker of a file of conf.d that is not confirmed yet. The marker holds the previous
+// file.
 const markerEnd = ".rollback"
 
 // marker is the content of a marker.
 type marker struct {
 	ID      string      `json:"id"`      // of the request
-	Existed bool        `json:"existed"` // there was a file before
+	Existed bool        `json:"existed"` // there was a previous file
 	Mode    fs.FileMode `json:"mode"`
 	Text    string      `json:"text"`
 }
 
-// newMarker reads the file that is to be replaced.
+// newMarker reads the file to be replaced.
 func newMarker(id, file string) (marker, error) {
 	m := marker{ID: id, Mode: 0o640}
 	text, err := os.ReadFile(file)
@@ -51,7 +52,7 @@ func (m marker) write(file string) error {
 	return atomicfile.Write(file+markerEnd, text, 0o600)
 }
 
-// restore brings the file before back, and removes the marker. It may be repeated.
+// restore restores the previous file, and removes the marker. It may be repeated.
 func (m marker) restore(file string) error {
 	var err error
 	if m.Existed {
@@ -74,8 +75,9 @@ func removeMarker(file string) error {
 	return err
 }
 
-// Restore brings back the files that were replaced and not confirmed when the router ended. It is called before a start reads
-// the configuration, of which main is the main file. It returns the last outcome for the report; nil if there is none.
+// Restore restores the files that had been replaced and not confirmed when the router ended. It is called before a
+// start reads the configuration; main is its main file. It returns the last outcome for the report; nil if there is
+// none.
 func Restore(main string) (last *fleet.Applied, err error) {
 	markers, _ := filepath.Glob(filepath.Join(filepath.Dir(main), "conf.d", "*.toml"+markerEnd))
 	for _, name := range markers {

@@ -4,7 +4,7 @@
 //	member.go    the reports of one link
 //	command.go   the commands of the centre
 //	apply.go     a file of conf.d from the centre, which is rolled back if the link does not come back
-//	marker.go    keeps the file before, so that a start can restore it
+//	marker.go    keeps the previous file, so that a start can restore it
 package member
 
 import (
@@ -40,10 +40,10 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// Member is the part of one uplink.
+// Member reports to the centre of one uplink.
 type Member struct {
 	Options
-	busy     atomic.Int32 // commands under way
+	busy     atomic.Int32 // commands in progress
 	rejected string       // the last rejection that was logged; owned by Attend
 }
 
@@ -80,7 +80,7 @@ func (m *Member) logRejection(err error) {
 	}
 }
 
-// pause waits before the next attempt, or until the link has another session.
+// pause waits before the next attempt, or until the link has a new session.
 func (m *Member) pause(ctx context.Context, centre *client.Client, session wamp.ID, longest time.Duration) {
 	for end := time.Now().Add(longest); time.Now().Before(end) && client.Sleep(ctx, min(checkInterval, time.Until(end))); {
 		if w, up := centre.Welcome(); up && w.Session != session {
@@ -99,7 +99,7 @@ func (m *Member) attend(ctx context.Context, centre *client.Client) error {
 		switch {
 		case c.id != 0:
 			m.take(ctx, centre, c)
-		case reporting != nil: // the centre has let the node in
+		case reporting != nil: // the centre has accepted the node
 			go m.report(ctx, cancel, centre, reporting)
 			reporting = nil
 		}
@@ -118,8 +118,8 @@ func (m *Member) attend(ctx context.Context, centre *client.Client) error {
 	return err
 }
 
-// report sends a report once a minute and on each change, until ctx is done. After a failure it waits twice as long each time. If
-// the centre has forgotten the node, report has the call of attend end.
+// report sends a report once a minute and on each change, until ctx is done. After each failure it doubles its pause.
+// If the centre has forgotten the node, report ends the call of attend.
 func (m *Member) report(ctx context.Context, end context.CancelCauseFunc, centre *client.Client, done chan struct{}) {
 	defer close(done)
 	var sent string

@@ -14,15 +14,15 @@ var errNotRunning = errors.New("the router is starting or stopping")
 // closedByReload is the message of GOODBYE to sessions whose listener or line ends.
 const closedByReload = "the router's configuration has changed"
 
-// apply makes the running node that of another configuration and returns the changes. After an error nothing has changed:
-// prepare does all that can fail.
+// apply changes the running node to another configuration and returns the changes. After an error nothing has
+// changed: prepare does everything that can fail.
 //
 //	listeners, serial lines     those that are gone or replaced end, with their sessions
 //	limits, the log             take effect
 //	realms, uplinks             new ones start; then realms get their new policies; then uplinks that are gone or replaced end
 //	listeners, serial lines     new ones start
 //
-// A part that is the same in both configurations is not touched. Reports need none of the locks held meanwhile.
+// A part that is the same in both configurations is not touched. Reports need none of the locks that apply holds.
 func (n *Node) apply(next *config.Config) ([]string, error) {
 	n.changing.Lock()
 	defer n.changing.Unlock()
@@ -43,7 +43,7 @@ func (n *Node) apply(next *config.Config) ([]string, error) {
 	return changes, nil
 }
 
-// application is a reload that is carried out. None of its steps returns an error: prepare has checked what they need.
+// application carries out a reload. None of its steps returns an error: prepare has checked all conditions.
 type application struct {
 	node  *Node
 	plan  *Changes
@@ -143,8 +143,8 @@ func (a *application) addRealms() {
 	}
 }
 
-// updateRealms gives the realms their policies. Realms whose configuration is the same get theirs as well, because the content
-// of a secret's file may have changed.
+// updateRealms gives the realms their policies. Realms with an unchanged configuration get theirs as well, because
+// the content of a secret's file may have changed.
 func (a *application) updateRealms() {
 	for _, opts := range a.parts.realms {
 		if slices.ContainsFunc(a.plan.realms.added, func(m *config.Realm) bool { return m.Name == opts.Name }) {
@@ -176,8 +176,8 @@ func (a *application) removeRealms() {
 	}
 }
 
-// startLinks starts the new links and waits until they store what is exported. It returns the links that are to end. A link
-// that is replaced stores events until the other one does.
+// startLinks starts the new links and waits until they store exported events. It returns the links that must end. A
+// replaced link stores events until its successor does.
 func (a *application) startLinks() (ending []*link) {
 	n := a.node
 	kept := n.uplinks[:0:0]

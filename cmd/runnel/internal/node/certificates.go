@@ -7,8 +7,9 @@ import (
 	"runnel/transport"
 )
 
-// Only the rejected peers notice that a certificate has expired, or that its renewal fails. So the node checks the
-// certificates of its listeners and uplinks, and reports a problem in its log, in runnel.status and in the metrics.
+// Without a check, only rejected peers would notice an expired certificate or a failed renewal. The node therefore
+// checks the certificates of its listeners and uplinks, and reports problems in its log, in runnel.status and in the
+// metrics.
 
 const (
 	certificateInterval = 2 * time.Second // between two checks of the files
@@ -16,10 +17,10 @@ const (
 	certificateGrace    = 5 * time.Second // for a renewal to replace both files
 )
 
-// watched is what was last logged about a certificate.
+// watched records the last log line about a certificate.
 type watched struct {
 	serial, alarm string
-	since, logged time.Time // since when the alarm is raised, and when it was logged; zero: it was not
+	since, logged time.Time // when the alarm was raised, and when it was logged; zero: never
 }
 
 // watchCertificates checks the certificates until ctx is done.

@@ -13,12 +13,12 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// claimData locks the data directory for this process: two routers that write to one journal destroy it. The lock is held
-// until the file is closed, or the process ends.
+// claimData locks the data directory for this process: two routers that write to one journal would destroy it. The
+// lock is held until the file is closed, or the process ends.
 //
-// If another router holds the lock, a directory that the configuration names is an error. In place of the default directory
-// the node then keeps nothing on disk, and sets c.KeepsNothing. A directory that cannot be written is not locked; the parts
-// that keep data there report it.
+// If another router holds the lock of a configured directory, that is an error. If it holds the lock of the default
+// directory, the node keeps nothing on disk, and sets c.KeepsNothing. A directory that cannot be written is not
+// locked; the parts that keep data there report it.
 func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
 	dir := config.DataDir(c)
 	if dir == "" {

@@ -9,8 +9,9 @@ import (
 	"runnel/cmd/runnel/internal/report"
 )
 
-// A remote node must start even if a port is taken or a key cannot be read. With Options.Degrade it starts without the parts
-// that fail, reports them as faults, and retries each of them. Like a reload, a retry succeeds as a whole or changes nothing.
+// A remote node must start even if a port is taken or a key cannot be read. With Options.Degrade it starts without
+// the parts that fail, reports them as faults, and retries them. Like a reload, a retry succeeds as a whole or
+// changes nothing.
 
 // Bounds of the pause between two attempts to start the missing parts. It doubles after each attempt.
 const (
@@ -74,7 +75,7 @@ func (n *Node) retryConfiguration() {
 	}
 }
 
-// retryParts tries each missing part by itself. It reports whether the configuration is kept then.
+// retryParts retries each missing part separately. It reports whether the configuration has been saved.
 func (n *Node) retryParts() (kept bool) {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
@@ -102,8 +103,8 @@ func (n *Node) retryParts() (kept bool) {
 	return n.keepConfiguration()
 }
 
-// keepConfiguration saves the configuration for a start with invalid files, provided that all of its parts run. It reports
-// whether it did, or had done before.
+// keepConfiguration saves the configuration for a start with invalid files, provided that all of its parts run. It
+// reports whether the configuration is saved.
 func (n *Node) keepConfiguration() bool {
 	if len(n.Faults()) > 0 {
 		return false
@@ -157,7 +158,8 @@ func (n *Node) openMetrics(c *config.Config) (err error) {
 	return nil
 }
 
-// openUplinks opens the links with their spools. While a link is missing, events that only it makes safe are refused.
+// openUplinks opens the links with their spools. While a link is missing, events that only this link can store safely
+// are refused.
 func (n *Node) openUplinks(c *config.Config) error {
 	for _, u := range c.Uplinks {
 		l, err := n.openLink(c, u)

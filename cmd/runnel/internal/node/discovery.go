@@ -68,7 +68,7 @@ func pointValues(s *config.Serial) (list []mqtt.Value) {
 		}
 		list = append(list, mqtt.Value{Name: name, Unit: p.Unit, URI: uri, Key: "value", Only: p.Name})
 	}
-	list = slices.DeleteFunc(list, func(v mqtt.Value) bool { return same[v.URI+" "+v.Only] > 1 }) // two slaves' values can't be told apart
+	list = slices.DeleteFunc(list, func(v mqtt.Value) bool { return same[v.URI+" "+v.Only] > 1 }) // one name for the values of two slaves
 	for i := range list {
 		if shared[list[i].URI] == 1 {
 			list[i].Only = ""

@@ -3,7 +3,7 @@
 //
 //	node.go       Node: New builds the parts, Run starts them, waits, and stops them in reverse
 //	plan.go       Plan compares two configurations; it is pure
-//	prepare.go    makes what a plan needs, and is the only step of a reload that can fail
+//	prepare.go    makes the parts that a plan needs; the only step of a reload that can fail
 //	apply.go      carries the plan out
 //	reload.go     reads the configuration again and applies it
 //	realm.go, listener.go, line.go, uplink.go, mqtt.go, metrics.go   one kind of part each

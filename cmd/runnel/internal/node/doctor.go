@@ -16,7 +16,7 @@ import (
 const procedureDoctor = "runnel.doctor"
 
 const (
-	reportAge   = time.Second // a report that began at most this long before a call is its answer
+	reportAge   = time.Second // a call gets a report that began at most this long before the call
 	mostCallers = 8           // of procedureDoctor at once, in all realms
 )
 
@@ -39,7 +39,7 @@ func newExaminer(examine func(context.Context) (*doctor.Report, error)) *examine
 func (n *Node) examine(ctx context.Context) (*doctor.Report, error) {
 	o := doctor.Options{File: n.opts.File, Check: CheckUplink, Agent: n.agent()}
 	if o.File == config.File("") {
-		o.File = "" // may be missing: the built-in default runs then
+		o.File = "" // may be missing: then the built-in default runs
 	}
 	o.Status = func(context.Context, *config.Config) ([]byte, error) { return json.Marshal(n.status()) }
 	return doctor.Examine(ctx, o)

@@ -65,8 +65,8 @@ func (f fleetRouter) Configured(realm, authid string) bool {
 	return slices.ContainsFunc(r.Principals, func(p config.Principal) bool { return p.Authid == authid })
 }
 
-// Refresh gives the realm its principals anew. It waits for a change of the configuration that is under way, and must not
-// undo it.
+// Refresh updates the realm's principals. It waits for a change of the configuration in progress, and must not undo
+// it.
 func (f fleetRouter) Refresh(realm string) error {
 	f.changing.Lock()
 	defer f.changing.Unlock()

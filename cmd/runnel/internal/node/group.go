@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// group is parts that run and stop together.
+// group is a set of parts that run and stop together.
 type group struct {
 	ctx  context.Context
 	stop context.CancelFunc

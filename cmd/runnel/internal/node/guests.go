@@ -11,7 +11,8 @@ import (
 	"runnel/transport/memory"
 )
 
-// newBroker makes what the MQTT listeners share. Sessions of clients that are away are kept in the data directory.
+// newBroker makes the Broker that all MQTT listeners share. The data directory keeps the sessions of clients that are
+// away.
 func (n *Node) newBroker(c *config.Config) *mqtt.Broker {
 	o := mqtt.BrokerOptions{Log: n.log, Join: n.joinFor}
 	if dir := config.DataDir(c); dir != "" {

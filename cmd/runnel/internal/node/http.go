@@ -33,8 +33,8 @@ func orPage(h http.Handler) http.Handler {
 	return h
 }
 
-// signingSecret returns the secret by which a principal signs HTTP requests: its ticket, or its WAMP-CRA secret if that is not
-// salted. "": it has none.
+// signingSecret returns the secret with which a principal signs HTTP requests: its ticket, or its WAMP-CRA secret if
+// that is not salted. "": it has none.
 func (n *Node) signingSecret(realm, authid string) string {
 	text, _ := n.signingKey(realm, authid).Value() // a missing file was reported when the realm was configured
 	return text
@@ -58,7 +58,7 @@ func (n *Node) signingKey(realm, authid string) (secret config.Secret) {
 	return secret
 }
 
-// forgetGuests makes HTTP clients authenticate again, because who may join may have changed.
+// forgetGuests makes HTTP clients authenticate again, because the principals may have changed.
 func (n *Node) forgetGuests() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -29,8 +29,8 @@ func identity(c *config.Config) wamp.Node {
 	return wamp.Node{ID: c.RouterID(), Name: c.NodeID(), Boot: boot, Installation: c.Installation}
 }
 
-// installationFile is in the data directory. A copy of the directory has the same file, so two routers that would number
-// their events alike are recognized by it.
+// installationFile is in the data directory. A copy of the directory has the same file, which reveals two routers
+// that would number their events alike.
 const installationFile = "installation"
 
 // readInstallation returns the content of the file, and writes the file if it is missing. It returns "" if there is no data

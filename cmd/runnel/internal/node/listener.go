@@ -113,7 +113,7 @@ func open(l config.Listen, url string, opts transport.ListenOptions) ([]*transpo
 	return list, nil
 }
 
-// warnUnused warns of sockets that systemd passed and that no listener takes: their peers would wait for ever.
+// warnUnused warns of sockets that systemd passed and that no listener takes: their peers would wait forever.
 func (n *Node) warnUnused(c *config.Config) {
 	var names []string
 	for _, l := range c.Listens {

@@ -42,7 +42,7 @@ func (n *Node) attend(u config.Uplink) func(context.Context, *client.Client) {
 	return m.Attend
 }
 
-// host is the node as its centres see it.
+// host gives the centres access to the node.
 type host struct{ *Node }
 
 func (h host) Status() report.Status { return h.status() }

@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// programMemory is what the process needs besides buffers and tables, in bytes. codeMemory is the part of it that Go's
-	// collector does not see: the program's own pages.
+	// programMemory is the memory that the process needs besides buffers and tables, in bytes. codeMemory is the part
+	// of it that Go's collector does not see: the program's own pages.
 	programMemory = 16 << 20
 	codeMemory    = 8 << 20
 
-	// longestShare is how many messages of the greatest length the budget must hold at least.
+	// longestShare is the minimum number of messages of maximum length that the budget must hold.
 	longestShare = 6
 )
 
-// memoryPlan is how the memory of the process is shared out, in bytes.
+// memoryPlan divides the memory of the process, in bytes.
 type memoryPlan struct {
 	process int64 // of the whole process; 0: no limit
 	memory  int64 // of buffers and tables, with the garbage between two collections: [limits] memory; 0: no limit
-	cut     bool  // the configuration asks for more than there is
+	cut     bool  // the configuration asks for more than is available
 }
 
-// planMemory shares out the memory that the process may have, 0 if that is not known. wish is [limits] memory, 0 for the
-// default: all that the program itself does not need.
+// planMemory divides the memory that the process may use; 0 if that is not known. wish is [limits] memory; 0 for the
+// default: everything that the program itself does not need.
 func planMemory(process, wish int64) memoryPlan {
 	most := max(process-programMemory, process/4)
 	switch {
@@ -51,8 +51,8 @@ func (p memoryPlan) budget() int64 { return p.memory / 3 * 2 }
 // heap is the limit for Go's collector.
 func (p memoryPlan) heap() int64 { return max(p.process-codeMemory, p.process/4*3) }
 
-// processMemory returns the memory that this process may have: the value of GOMEMLIMIT, else nine tenths of the control
-// group's limit or half of the machine's memory; 0 if neither is known.
+// processMemory returns the memory that this process may use: the value of GOMEMLIMIT, else nine tenths of the
+// control group's limit or half of the machine's memory; 0 if neither is known.
 func processMemory() int64 {
 	variable := os.Getenv("GOMEMLIMIT")
 	if limit := debug.SetMemoryLimit(-1); variable != "" && limit < math.MaxInt64 {
@@ -104,8 +104,8 @@ func (n *Node) planMemory(c *config.Config) memoryPlan {
 	return plan
 }
 
-// maxMessage returns the longest message in bytes that a listener takes: the configured one, unless the budget is too small
-// for a few of these. 0 stands for the transport's default. at names the listener in the log.
+// maxMessage returns the longest message in bytes that a listener accepts: the configured length, unless the budget
+// is too small for a few such messages. 0 stands for the transport's default. at names the listener in the log.
 func (n *Node) maxMessage(at string, configured config.Size) int {
 	const usual = 1 << 20
 	want, limit := int64(configured), n.memory.Limit()/longestShare
@@ -121,8 +121,8 @@ func (n *Node) maxMessage(at string, configured config.Size) int {
 	return int(limit)
 }
 
-// TuneCollector has Go's collector keep garbage below a third of the memory in use, unless the variable GOGC is set. Routing
-// makes no garbage, so collecting more often costs little, and a gateway has better use for the memory.
+// TuneCollector makes Go's collector keep garbage below a third of the memory in use, unless the variable GOGC is
+// set. Routing makes no garbage, so more frequent collections cost little and save memory.
 func TuneCollector() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(30)

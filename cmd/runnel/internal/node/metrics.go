@@ -16,7 +16,7 @@ import (
 	"runnel/transport/origin"
 )
 
-// The programs that read metrics are few, and quick.
+// Few programs read metrics, and they are quick.
 const (
 	maxScrapers = 16
 	scrapeTime  = 10 * time.Second // for one request, and for its answer
@@ -116,7 +116,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) >= l.limit {
-		l.open[0].Conn.Close() // the web server then calls the Close that has no effect any more
+		l.open[0].Conn.Close() // the web server then calls Close, which no longer has an effect
 		l.open = l.open[1:]
 	}
 	accepted := &limitedConn{Conn: transport.HTTPOnly(c), of: l}

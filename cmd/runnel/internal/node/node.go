@@ -32,15 +32,16 @@ type Options struct {
 	File   string                         // the main file; centres may send files for the conf.d beside it
 	SetLog func(config.Log)               // applies the [log] table after a reload; may be nil
 
-	Restored *fleet.Applied // the outcome of a file that the start has taken back; may be nil
+	Restored *fleet.Applied // the outcome of a file that the start has rolled back; may be nil
 
-	Degrade bool // start without the parts that fail, and try them again, as long as one listener opens
+	Degrade bool // start without the parts that fail, and retry them, as long as one listener opens
 
-	// Reloading is called when a reload begins, and the function that it returns when the reload has ended; may be nil.
+	// Reloading is called when a reload begins. The function that it returns is called when the reload has ended.
+	// Reloading may be nil.
 	Reloading func() (done func(changes []string, err error))
 }
 
-// Node is a router with all that its configuration puts around it.
+// Node is a router with all other parts of its configuration.
 type Node struct {
 	// Static after New.
 	opts    Options
@@ -50,17 +51,17 @@ type Node struct {
 	cookies *auth.Cookies
 	mqtt    *mqtt.Broker    // of the MQTT listeners
 	data    *os.File        // holds the lock of the data directory; nil without a directory
-	fleet   *fleet.Registry // of the nodes that have enrolled here
+	fleet   *fleet.Registry // of the nodes enrolled here
 	files   *member.Files   // that centres send
 	doctor  *examiner
 	memory  *budget.Budget // shared by buffers and tables; nil if the machine's memory is not known
-	process int64          // memory in bytes that the process may have; 0: not known
+	process int64          // memory in bytes that the process may use; 0: not known
 
 	descriptors *transport.Descriptors
 
 	notKept atomic.Bool // the configuration could not be saved, and this is logged
 
-	reloading sync.Mutex // held while a configuration is read and applied, so that a later one is never overwritten by an earlier
+	reloading sync.Mutex // held while a configuration is read and applied, so that an earlier one never overwrites a later one
 
 	changing sync.Mutex // held while parts are started and stopped
 	// Guarded by changing.
@@ -166,8 +167,8 @@ func (n *Node) routerOptions(c *config.Config) edge.Options {
 // agent is the name and version that the node gives in HELLO and WELCOME.
 func (n *Node) agent() string { return "runnel/" + n.opts.Version }
 
-// maxCall is the longest message in bytes that the router's own procedures take. Their arguments are decoded in this process,
-// which takes many times their length.
+// maxCall is the longest message in bytes that the router's own procedures accept. This process decodes their
+// arguments, which takes many times their length.
 const maxCall = 16 << 10
 
 // internal returns a function that connects an internal session, which has one of the router's own roles.
@@ -203,7 +204,7 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	n.start(fail)
 	ready()
 	<-serving.Done()
-	n.changing.Lock() // a reload under way is completed first
+	n.changing.Lock() // a reload in progress is completed first
 	n.running = false
 	n.changing.Unlock()
 	n.log.Info("stopping")
@@ -251,8 +252,8 @@ func (n *Node) start(fail func(error)) {
 	}
 }
 
-// closeSessions accepts no new session, sends GOODBYE to all but the router's own, and waits until they have ended, at most
-// goodbyeTime. An event published after the uplinks have left would be acknowledged and not stored.
+// closeSessions accepts no new session, sends GOODBYE to all but the router's own, and waits for their end, at most
+// goodbyeTime. An event published after the uplinks have left would be acknowledged but not stored.
 func (n *Node) closeSessions() {
 	n.mqtt.Close()
 	n.router.Refuse()
@@ -271,7 +272,8 @@ func (n *Node) closeSessions() {
 	}
 }
 
-// closeRouter sends GOODBYE to the remaining sessions. Sessions that do not answer in time are cut, which is no error.
+// closeRouter sends GOODBYE to the remaining sessions. Sessions that do not answer in time are cut; that is not an
+// error.
 func (n *Node) closeRouter() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -8,7 +8,8 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// Changes is what a reload does: the difference between the configuration that runs and the next one. It is immutable.
+// Changes is the difference between the running configuration and the next one, which a reload applies. It is
+// immutable.
 type Changes struct {
 	next *config.Config // as it will run
 
@@ -21,20 +22,20 @@ type Changes struct {
 
 	settings []string // the changes of tables that belong to no part, for people
 	updated  []string // the changes of realms that are replaced, for people
-	renewed  []string // files that parts which are kept read again by themselves, for people
+	renewed  []string // files that unchanged parts read again by themselves, for people
 }
 
-// difference is what becomes of the parts of one kind. A part is known by its name; a listener's name is its URL. T is a
-// pointer, so that all kinds share their code.
+// difference describes the changes of the parts of one kind. A part is identified by its name; a listener's name is
+// its URL. T is a pointer, so that all kinds share their code.
 type difference[T any] struct {
 	kept, added, gone []T
 	replaced          []exchange[T]
 }
 
-// exchange is a part and the one that takes its place.
+// exchange is a part and its replacement.
 type exchange[T any] struct{ old, next T }
 
-// Plan compares two configurations that were checked. It looks at nothing else and changes neither.
+// Plan compares two checked configurations. It depends on nothing else and changes neither of them.
 func Plan(old, next *config.Config) *Changes {
 	p := &Changes{next: inherit(old, next)}
 	p.realms = compare(pointers(old.Realms), pointers(next.Realms), func(r *config.Realm) string { return r.Name }, func(a, b *config.Realm) bool { return config.Equal(*a, *b) })
@@ -51,15 +52,15 @@ func Plan(old, next *config.Config) *Changes {
 	return p
 }
 
-// inherit returns next with the facts that only a restart changes: the data directory, its installation id, and whether
-// another router has it.
+// inherit returns next with the facts that only a restart changes: the data directory, its installation id, and
+// whether another router uses it.
 func inherit(old, next *config.Config) *config.Config {
 	c := *next
 	c.Node.Data, c.Installation, c.KeepsNothing = old.Node.Data, old.Installation, old.KeepsNothing
 	return &c
 }
 
-// compare finds out what becomes of the parts of one kind.
+// compare finds the changes of the parts of one kind.
 func compare[T any](old, next []T, name func(T) string, same func(T, T) bool) (d difference[T]) {
 	before, after := names(old, name), names(next, name)
 	for i, part := range next {

@@ -11,8 +11,8 @@ import (
 	"runnel/uplink"
 )
 
-// prepared is all that a reload needs and that may fail to be made: sockets are bound, keys read, spools open. No peer is
-// served by it yet, and the running parts have not changed. apply uses it, or drop gives it back.
+// prepared holds everything that a reload needs and whose creation may fail: bound sockets, keys, open spools. It
+// serves no peer yet, and the running parts have not changed. apply uses it, or drop releases it.
 type prepared struct {
 	realms    []edge.RealmOptions // of all realms of the next configuration
 	listeners []*listener         // those that start
@@ -22,7 +22,8 @@ type prepared struct {
 	exporter  *exporter           // the one that starts; nil if there is none
 }
 
-// prepare makes what the changes need. After an error nothing is left of it. Its caller holds n.changing.
+// prepare makes the parts that the changes need. After an error it has released all of them. Its caller holds
+// n.changing.
 func (n *Node) prepare(p *Changes) (*prepared, error) {
 	r := &prepared{}
 	for _, step := range []func(*Changes, *prepared) error{n.prepareRealms, n.prepareListeners, n.prepareMetrics, n.prepareLines, n.prepareLinks, n.prepareHooks, claimPaths} {
@@ -128,8 +129,8 @@ func (n *Node) prepareLinks(p *Changes, r *prepared) error {
 	return nil
 }
 
-// claimPaths gives the new Unix sockets the paths of those that they replace. It is the last step, because a path cannot be
-// given back.
+// claimPaths gives the new Unix sockets the paths of those that they replace. It is the last step, because a path
+// cannot be returned.
 func claimPaths(_ *Changes, r *prepared) error {
 	for _, l := range r.listeners {
 		if err := l.Claim(); err != nil {

@@ -9,8 +9,9 @@ import (
 	"runnel/edge/client"
 )
 
-// Probe checks that each realm still routes: the router's own session there calls a procedure of its own. Any error but
-// that of ctx counts as an answer, because a router that is short of memory is not stuck. Any goroutine may call it while the node runs.
+// Probe checks that each realm still routes: the router's own session there calls one of its own procedures. Any
+// error but that of ctx counts as an answer, because a router that is short of memory is not stuck. Any goroutine may
+// call it while the node runs.
 func (n *Node) Probe(ctx context.Context) error {
 	n.mu.Lock()
 	reporters := slices.Clone(n.reporters)

@@ -17,7 +17,7 @@ type reporter struct {
 	desk  *desk // of the same realm
 }
 
-// joining tells when a client of the router itself has tried to join.
+// joining reports when a client of the router itself has tried to join.
 type joining struct {
 	tried chan struct{} // closed after the first attempt, successful or not
 	once  sync.Once
@@ -27,7 +27,7 @@ func newJoining() *joining { return &joining{tried: make(chan struct{})} }
 
 func (j *joining) up(client.Welcome) { j.failed(nil) }
 
-// failed notes an attempt that has failed, as at the limit of sessions.
+// failed records a failed attempt, for example at the limit of sessions.
 func (j *joining) failed(error) { j.once.Do(func() { close(j.tried) }) }
 
 func (n *Node) addRealm(c *config.Config, r config.Realm) error {
@@ -48,7 +48,7 @@ func (n *Node) newReporter(realm string) *reporter {
 	return r
 }
 
-// startReporter returns when the procedures are registered, so that no session that joins finds them missing.
+// startReporter returns when the procedures are registered, so that every session that joins finds them.
 func (n *Node) startReporter(r *reporter) {
 	r.work = n.reporting.start(func(ctx context.Context) error { return n.serve(ctx, r) })
 	r.desk.work = n.reporting.start(r.desk.Run)

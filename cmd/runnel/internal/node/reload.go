@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Reload reads the configuration again and makes the node that of it. It returns the changes. After an error nothing has
-// changed; config.Problems is an error of the configuration. Reloads take turns.
+// Reload reads the configuration again and changes the node accordingly. It returns the changes. After an error
+// nothing has changed; config.Problems is an error of the configuration. Only one reload runs at a time.
 func (n *Node) Reload() (changes []string, err error) {
 	if n.opts.Load == nil {
 		return nil, errors.New("this router has no configuration file")
@@ -31,7 +31,7 @@ func (n *Node) Reload() (changes []string, err error) {
 		return nil, err
 	}
 	n.mu.Lock()
-	n.missing = nil // all of it runs
+	n.missing = nil // all of its parts run
 	n.mu.Unlock()
 	n.keepConfiguration()
 	n.retryHeld()

@@ -12,7 +12,8 @@ import (
 	"runnel/uplink/mqtt/sparkplug"
 )
 
-// edgeNode returns the Edge Node that an uplink is, with the serial lines in its realm as devices; nil if it is none.
+// edgeNode returns the Edge Node of an uplink, with the serial lines in its realm as devices; nil if the uplink is
+// not an Edge Node.
 func edgeNode(c *config.Config, u config.Uplink) *mqtt.Sparkplug {
 	if u.Sparkplug == nil {
 		return nil
@@ -66,7 +67,7 @@ func fieldMetrics(s *config.Serial) (list []sparkplug.Metric) {
 		}
 	}
 	if len(list) == 0 && !strings.Contains(s.Topic, "{") {
-		list = append(list, sparkplug.Metric{URI: s.Topic}) // its metrics are known by their first value
+		list = append(list, sparkplug.Metric{URI: s.Topic}) // its metrics are identified by their first value
 	}
 	if s.Write != "" {
 		list = append(list, sparkplug.Metric{Name: "write", Type: sparkplug.String, Write: s.Write})

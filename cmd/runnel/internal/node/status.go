@@ -81,7 +81,7 @@ func (n *Node) Uplinks() []report.Uplink {
 	return list
 }
 
-// Clashes returns the node ids that two routers linked to a realm have.
+// Clashes returns the node ids that two routers linked to a realm share.
 func (n *Node) Clashes(realm string) []edge.Clash { return n.router.Clashes(realm) }
 
 // Spools returns the queues of a realm's uplinks.

@@ -170,7 +170,7 @@ func (n *Node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, 
 		opts.Auth = client.Bind(u.Binding, opts.Auth...)
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: l.traffic} // the link has a heartbeat of its own
+	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: l.traffic} // the link has its own heartbeat
 	if how.TLS, err = l.pair.Client(string(u.CA)); err != nil {
 		return opts, err
 	}
@@ -198,7 +198,7 @@ func (n *Node) awaitReady(links []*link) {
 	}
 }
 
-// remains says what is left in the queue of a link that was removed.
+// remains describes the events left in the queue of a removed link.
 func (l *link) remains() string {
 	switch s := l.spool.State(); {
 	case s.OnDisk > 0:
@@ -209,7 +209,7 @@ func (l *link) remains() string {
 	return ""
 }
 
-// drop closes the spool of a link that never ran, unless the spool belongs to the link that it was to replace.
+// drop closes the spool of a link that never ran, unless the spool belongs to the link that it should have replaced.
 func (l *link) drop() {
 	if l.from == nil {
 		l.spool.Close()

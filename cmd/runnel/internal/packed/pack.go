@@ -26,7 +26,7 @@ func main() {
 	check(err)
 	w, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	check(err)
-	check(json.NewEncoder(w).Encode(files)) // sorted by name, and no time stands in it: the same files give the same bytes
+	check(json.NewEncoder(w).Encode(files)) // sorted by name and without times: the same files give the same bytes
 	check(w.Close())
 	check(out.Close())
 }

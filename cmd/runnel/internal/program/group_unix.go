@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// alone gives a program a process group of its own. Its children are killed with it, and Ctrl-C at the terminal reaches it
+// alone gives a program its own process group. Its children are killed with it, and Ctrl-C at the terminal reaches it
 // only through runnel.
 func alone(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,4 +1,4 @@
-// Package program answers calls with a program: "runnel reg --exec".
+// Package program answers calls by running a program: "runnel reg --exec".
 package program
 
 import (
@@ -44,7 +44,7 @@ const (
 	maxOutput = 1 << 20 // bytes that a program may print; more is an error
 	maxErrors = 4 << 10 // bytes kept of the end of its standard error
 
-	// killWait bounds the wait for the output of a killed program. A child of its own may hold it open.
+	// killWait bounds the wait for the output of a killed program. A child process may hold it open.
 	killWait = time.Second
 )
 

@@ -42,7 +42,8 @@ func PortError(file, device string, err error) error {
 	return err
 }
 
-// freeLine returns how to free the port of a serial line of the router that runs with a configuration; "" if it has none there.
+// freeLine returns the command that frees a port held by a serial line of the router that runs with a configuration;
+// "" if no line holds it.
 func freeLine(c *config.Config, device string) string {
 	if c == nil {
 		return ""
@@ -62,8 +63,8 @@ func freeLine(c *config.Config, device string) string {
 	return fmt.Sprintf("it is the serial line %q of the running router (%s): \"runnel status\" shows it; to free the port, remove the table [[serial]] there, then: runnel reload", line, at)
 }
 
-// routerLine returns the name of the line that the running router has at a port. If its status cannot be read, the
-// configuration tells.
+// routerLine returns the name of the line that the running router has at a port. If its status cannot be read,
+// routerLine uses the configuration.
 func routerLine(c *config.Config, device string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

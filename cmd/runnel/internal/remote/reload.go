@@ -19,12 +19,12 @@ import (
 	"runnel/transport/systemd"
 )
 
-// Reload has the router read its configuration again, and returns the changes. reconnected says that the reload has ended the
-// session that asked for it, because its listener has changed.
+// Reload makes the router read its configuration again, and returns the changes. reconnected means that the reload
+// has ended the session that asked for it, because its listener has changed.
 func (r *Router) Reload(ctx context.Context) (lines []string, reconnected bool, err error) {
 	lines, err = r.reload(ctx)
 	if errors.Is(err, wamp.NetworkFailure) || r.nodeLeft(err) {
-		lines, err = r.reloadAgain(ctx) // a second reload does no harm, and says how the first one ended
+		lines, err = r.reloadAgain(ctx) // a second reload does no harm, and reports the outcome of the first one
 		reconnected = true
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
 	}
 }
 
-// nodeLeft reports whether the link of the node has ended before the answer, as after a reload that changes it.
+// nodeLeft reports whether the node's link ended before the answer, for example after a reload that changes it.
 func (r *Router) nodeLeft(err error) bool {
 	e := new(client.Error)
 	return r.node != "" && errors.As(err, &e) && e.URI == errorNodeOffline
@@ -103,8 +103,9 @@ func texts(args []any) (lines []string) {
 // ErrNoRouter means that no process listens at the Unix sockets of a configuration.
 var ErrNoRouter = errors.New("no router runs with this configuration")
 
-// ReloadRunning makes the router that runs with one of the configurations reload, and returns the changes and the router's
-// URL. It looks for the router at their Unix sockets, because only these are sure to allow it. version is that of the program.
+// ReloadRunning makes the router that runs with one of the configurations reload, and returns the changes and the
+// router's URL. It looks for the router at their Unix sockets, because only these always allow it. version is that of
+// the program.
 func ReloadRunning(version string, configs ...*config.Config) (lines []string, url string, err error) {
 	for _, c := range configs {
 		if c == nil {

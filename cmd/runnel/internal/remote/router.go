@@ -28,7 +28,7 @@ import (
 // loopbackURL is where a router listens by default, besides its Unix socket.
 const loopbackURL = "tcp://127.0.0.1:8080"
 
-// Router is the router that a command talks to, and the identity that the command has there. Its fields are the flags that
+// Router is the router to which a command connects, and the command's identity there. Its fields are the flags that
 // Flags adds.
 type Router struct {
 	URL, Realm, Serializer string // an empty URL stands for the router of this machine
@@ -37,10 +37,10 @@ type Router struct {
 	certificate, certKey   string
 	binding                string
 	version                string // of this program, for the agent
-	node                   string // a node that links to the router, which answers in its place
+	node                   string // a node that is linked to the router and answers instead of it
 }
 
-// NodeFlag adds the flag by which a node that links to the router answers a command.
+// NodeFlag adds the flag --node, which sends a command to a node that is linked to the router.
 func (r *Router) NodeFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.node, "node", "", "ask the node `ID`, which links to this router and has remote = true there")
 }
@@ -48,7 +48,7 @@ func (r *Router) NodeFlag(cmd *cobra.Command) {
 // Node returns the value of the flag --node.
 func (r *Router) Node() string { return r.node }
 
-// CallNode calls a command at a node, through the centre that c is connected to.
+// CallNode calls a command at a node, through the centre to which c is connected.
 func CallNode(ctx context.Context, c *client.Client, node, command string, p client.Payload) (*client.Result, error) {
 	result, err := c.Call(ctx, nodePrefix+node+"."+command, client.CallOptions{}, p)
 	if errors.Is(err, wamp.InvalidURI) { // of a strict realm
@@ -70,7 +70,7 @@ const (
 	nodePrefix = "runnel.node."
 )
 
-// asked returns the procedure that is called: the router's own, or that of the node.
+// asked returns the procedure to call: the router's own, or that of the node.
 func (r *Router) asked(procedure string) string {
 	if r.node == "" {
 		return procedure
@@ -218,14 +218,14 @@ func checkURL(text string) error {
 // goodbyeTime is how long a command waits for the router's GOODBYE, and for its own last writes.
 const goodbyeTime = 5 * time.Second
 
-// Close closes a session with GOODBYE. All that was sent has arrived then.
+// Close closes a session with GOODBYE. By then, everything that was sent has arrived.
 func Close(c *client.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
 	return c.Close(ctx)
 }
 
-// tlsFiles names what a TLS connection needs besides the system's own certificates.
+// tlsFiles names the files that a TLS connection needs besides the system's certificates.
 type tlsFiles struct {
 	ca, certificate, key config.Path
 }

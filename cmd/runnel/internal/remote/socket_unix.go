@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// socketHint says which users may open a Unix socket that this user may not; "" if err is another one.
+// socketHint returns the users who may open a Unix socket that this user may not open; "" if err has another cause.
 func socketHint(url string, err error) string {
 	path, ok := strings.CutPrefix(url, "unix://")
 	if !ok || !errors.Is(err, fs.ErrPermission) {

@@ -15,7 +15,7 @@ import (
 //
 //	runnel.uplink.on_state.NAME   an uplink of the realm; the payload is an Uplink
 //	runnel.serial.on_state.NAME   a serial line of the realm; the payload is a Serial
-//	runnel.node.on_clash          a list of edge.Clash: the node ids that two routers linked to the realm have
+//	runnel.node.on_clash          a list of edge.Clash: the node ids that two routers linked to the realm share
 //
 // NAME is in lower case, with _ for all but letters and digits, so that it is one component of any URI.
 const (
@@ -26,7 +26,7 @@ const (
 // checkInterval is the time between two checks of the states.
 const checkInterval = time.Second
 
-// state is a report, and the part of it whose change is announced: the counters are not.
+// state is a report with the part whose changes are announced. Changes of counters are not announced.
 type state struct {
 	report any
 	news   string
@@ -35,7 +35,7 @@ type state struct {
 // announcer publishes the states of one realm. Its fields are owned by announce.
 type announcer struct {
 	client    *client.Client
-	published map[string]string // topic -> the news of the state that was published last
+	published map[string]string // topic -> the announced part of the last published state
 }
 
 // announce checks the states and publishes those that have changed, until ctx is done.

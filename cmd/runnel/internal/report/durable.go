@@ -81,7 +81,7 @@ func printDurables(w io.Writer, list []durable.State) {
 	}
 }
 
-// staleAfter is how long events wait without a consumer until that is an alarm.
+// staleAfter is how long events wait without a consumer before an alarm is raised.
 const staleAfter = 24 * time.Hour
 
 func durableText(d *durable.State) string {

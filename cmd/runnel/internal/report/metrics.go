@@ -11,8 +11,9 @@ import (
 	"runnel/edge"
 )
 
-// The metrics are the figures of runnel.status in the text format of Prometheus (0.0.4). They need no library of counters: all
-// figures exist already and are read on request, and the parts that a reload adds or removes appear and vanish by themselves.
+// The metrics are the figures of runnel.status in the text format of Prometheus (0.0.4). They need no metrics
+// library: all figures exist already and are read on request. Parts that a reload adds or removes appear and
+// disappear by themselves.
 
 // metrics are the figures of the parts of one kind. Each part adds its figures in the same order, or none.
 type metrics struct {
@@ -21,7 +22,7 @@ type metrics struct {
 	next   int    // the figure that it adds next
 }
 
-// metric is one of them. Its name lacks the prefix of the kind. A name that ends in _total is a counter.
+// metric is one metric. Its name lacks the prefix of the kind. A name that ends in _total is a counter.
 type metric struct {
 	name, help string
 	samples    []labelled
@@ -125,7 +126,7 @@ func (s *Serial) labels() string {
 	return "line=" + labelText(s.Name) + ",realm=" + labelText(s.Realm)
 }
 
-// labelled is a sample: a value and what it is of.
+// labelled is a sample: a value with its labels.
 type labelled struct {
 	labels string
 	value  float64

@@ -21,7 +21,8 @@ func (r *Status) printSerial(w io.Writer) {
 	}
 }
 
-// printMore writes what only some lines have. The texts of a device are quoted: they may be anything.
+// printMore writes the properties that only some lines have. It quotes the texts of a device, which may contain any
+// bytes.
 func (s *Serial) printMore(w io.Writer) {
 	failing := s.Error != "" && s.State != string(serial.Listening) && s.State != string(serial.Serving)
 	if s.UART != nil || s.Link != nil || s.Sensor != nil || failing {

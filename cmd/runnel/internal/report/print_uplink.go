@@ -41,7 +41,7 @@ func (u *Uplink) roundTrip() string {
 	return fmt.Sprintf("%.1fms", u.RoundTrip)
 }
 
-// printMore writes what only some uplinks have.
+// printMore writes the properties that only some uplinks have.
 func (u *Uplink) printMore(w io.Writer) {
 	var b notes
 	add := b.add

@@ -17,7 +17,7 @@ type Queue struct {
 	Files   int64   `json:"files"`   // the size of the files, in bytes
 	Oldest  float64 `json:"oldest"`  // seconds that the oldest event has waited while the router ran
 	Dropped uint64  `json:"dropped"`
-	Expired uint64  `json:"expired"` // whose time was over before they could be sent
+	Expired uint64  `json:"expired"` // expired before they could be sent
 
 	HeldEvents int         `json:"held_events"` // events that the centre rejects; see Held
 	HeldTopics int         `json:"held_topics"`
@@ -31,7 +31,7 @@ type Queue struct {
 
 // HeldTopic is a topic whose events are held because the centre rejects them.
 type HeldTopic struct {
-	Topic  string    `json:"topic"` // as it is named at the centre
+	Topic  string    `json:"topic"` // its name at the centre
 	Events int       `json:"events"`
 	Octets int64     `json:"octets"` // bytes
 	Reason string    `json:"reason"` // the centre's
@@ -69,7 +69,8 @@ func newQueue(of Spool) Queue {
 	return q
 }
 
-// heldNews is the part of what is held whose change is announced. The number of events is not.
+// heldNews is the part of the held topics whose changes are announced. Changes in the number of events are not
+// announced.
 func (q *Queue) heldNews() string {
 	if len(q.Held) == 0 {
 		return ""
@@ -99,7 +100,7 @@ func queuedEvents(events []spool.Event) []any {
 	return list
 }
 
-// addPayload adds what can be decoded. The payload of an encrypted event, for example, cannot.
+// addPayload adds a payload if it can be decoded. The payload of an encrypted event, for example, cannot.
 func addPayload(fields map[string]any, p codec.Payload) {
 	args, kwargs, err := p.Decode()
 	if err != nil {

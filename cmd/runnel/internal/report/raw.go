@@ -10,20 +10,20 @@ import (
 	"runnel/transport/serial"
 )
 
-// Raw is what crossed the port of a serial line lately, as runnel.serial.raw returns it.
+// Raw holds the bytes that recently crossed the port of a serial line, as runnel.serial.raw returns them.
 type Raw struct {
 	Next   uint64  `json:"next"` // for the next call
 	Pieces []Piece `json:"pieces"`
 }
 
-// Piece is a number of bytes that crossed a port at once.
+// Piece is a run of bytes that crossed a port at one time.
 type Piece struct {
 	At  time.Time `json:"at"`
 	Out bool      `json:"out,omitempty"` // to the device
 	Hex string    `json:"hex"`
 }
 
-// raw returns the procedure that shows what crosses the port of a line of the realm.
+// raw returns the procedure that returns the bytes crossing the port of a line of the realm.
 func raw(realm string, s Source) client.Handler {
 	return func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 		name, from := "", int64(0)

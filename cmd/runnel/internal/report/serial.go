@@ -12,7 +12,7 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// Serial is a serial line. Its counters begin with the line, and go on when the port is opened again.
+// Serial is a serial line. Its counters start with the line, and continue when the port is opened again.
 type Serial struct {
 	Name    string    `json:"name"`
 	Realm   string    `json:"realm"`
@@ -52,8 +52,8 @@ type Link struct {
 	Error       string    `json:"error,omitempty"` // why the last connection ended
 	Peer        string    `json:"peer,omitempty"`  // the name that the device gives itself
 	BootID      uint32    `json:"boot_id,omitempty"`
-	Frame       int       `json:"frame,omitempty"`  // the longest frame that the device takes, in octets
-	Window      int       `json:"window,omitempty"` // frames that the device takes without an acknowledgement
+	Frame       int       `json:"frame,omitempty"`  // the longest frame that the device accepts, in octets
+	Window      int       `json:"window,omitempty"` // frames that the device accepts without an acknowledgement
 	BaudSuspect bool      `json:"baud_suspect"`     // octets arrive, but no frame
 	FramesIn    uint64    `json:"frames_in"`
 	FramesOut   uint64    `json:"frames_out"`
@@ -89,13 +89,13 @@ type Lines struct {
 	Unanswered  uint64    `json:"unanswered"`   // requests without an answer
 }
 
-// Bus is a Modbus.
+// Bus is a Modbus line.
 type Bus struct {
 	Echo   bool    `json:"echo"` // the adapter returns what it sends
 	Slaves []Slave `json:"slaves"`
 }
 
-// Slave is a slave of a Modbus.
+// Slave is a slave on a Modbus line.
 type Slave struct {
 	Slave            int       `json:"slave"` // its address
 	Silent           bool      `json:"silent"`
@@ -140,7 +140,7 @@ func NewSerial(c config.Serial, s serial.State, guest *device.State) Serial {
 	return r
 }
 
-// alarms lists what does not recover without an operator.
+// alarms lists the faults that do not recover without an operator.
 func (s *Serial) alarms(guest *device.State) (list []string) {
 	if s.Link != nil && s.Link.BaudSuspect || s.Lines != nil && s.Lines.BaudSuspect {
 		list = append(list, "the received bytes are unreadable; check the baud rate")

@@ -24,7 +24,7 @@ const (
 	ProcedureQueueDrop  = "runnel.queue.drop"  // uplink, count; held=, topic= -> the number of events dropped
 	ProcedureQueueRetry = "runnel.queue.retry" // uplink, or nothing for all -> the number of held events that are retried
 
-	// ProcedureRaw begins to keep the bytes of a serial line, and returns those since the last call.
+	// ProcedureRaw starts recording the bytes of a serial line, and returns the bytes since the last call.
 	ProcedureRaw = "runnel.serial.raw" // line, next -> a Raw
 
 	// Prefixes of list, which returns the names of the parts of a kind, and get, which takes a name and returns an Uplink,
@@ -33,7 +33,7 @@ const (
 	serialURI   = "runnel.serial."
 	listenerURI = "runnel.listener."
 
-	// ProcedureProbe is the cheapest of these procedures. The node calls it to see whether a realm routes.
+	// ProcedureProbe is the cheapest of these procedures. The node calls it to check that a realm routes.
 	ProcedureProbe = listenerURI + "list" // -> the names of the listeners
 )
 

@@ -15,7 +15,7 @@ type Status struct {
 	Node      string         `json:"node"`   // the node's id
 	Began     time.Time      `json:"began"`  // when the router started
 	Uptime    float64        `json:"uptime"` // seconds
-	Faults    []Fault        `json:"faults"` // what of the configuration does not run
+	Faults    []Fault        `json:"faults"` // the parts of the configuration that do not run
 	Router    edge.Status    `json:"router"`
 	Memory    *budget.Status `json:"memory,omitempty"` // absent if the machine's memory is not known
 	Listeners []Listener     `json:"listeners"`
@@ -25,7 +25,7 @@ type Status struct {
 	Webhooks  []Webhook      `json:"webhooks,omitempty"`
 }
 
-// Fault is a part of the configuration that the node could not start. It is tried again.
+// Fault is a part of the configuration that the node could not start. The node retries it.
 type Fault struct {
 	Part  string    `json:"part"` // PartConfiguration, or a part of it, such as "listener tcp://0.0.0.0:8080"
 	Error string    `json:"error"`
@@ -47,8 +47,8 @@ type Source interface {
 	// Line returns a serial line of the realm, or nil.
 	Line(realm, name string) *serial.Line
 
-	// Reload has the node read its configuration again, and returns what has changed. After an error nothing has changed;
-	// config.Problems is an error of the configuration.
+	// Reload makes the node read its configuration again, and returns the changes. After an error nothing has
+	// changed; config.Problems is an error of the configuration.
 	Reload() (changes []string, err error)
 }
 

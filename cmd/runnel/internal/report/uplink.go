@@ -19,10 +19,10 @@ type Uplink struct {
 	ErrorAt    time.Time `json:"error_at,omitzero"`
 	Reconnects uint64    `json:"reconnects"`
 	Clash      string    `json:"clash,omitempty"`         // another node has this node's id, and the centre refuses the link
-	Refused    []string  `json:"refused,omitempty"`       // the rules that a router rejects now
-	RoundTrip  float64   `json:"round_trip_ms,omitempty"` // to the centre and back, as measured last
+	Refused    []string  `json:"refused,omitempty"`       // the rules that a router currently rejects
+	RoundTrip  float64   `json:"round_trip_ms,omitempty"` // last measured round trip to the centre
 	Interest   bool      `json:"interest"`                // the centre reports its subscriptions
-	Looped     uint64    `json:"looped"`                  // events and calls not forwarded: they came back in a loop, or over too many hops
+	Looped     uint64    `json:"looped"`                  // events and calls not forwarded because of a loop or too many hops
 	Queue      Queue     `json:"queue"`
 	OctetsIn   uint64    `json:"octets_in"`  // bytes from the centre
 	OctetsOut  uint64    `json:"octets_out"` // bytes to the centre
@@ -34,7 +34,7 @@ type Uplink struct {
 	Certificate *Certificate `json:"certificate,omitempty"` // the one that the link presents to the centre
 }
 
-// Flow counts what crossed an uplink in one direction.
+// Flow counts the events or calls that crossed an uplink in one direction.
 type Flow struct {
 	Forwarded uint64 `json:"forwarded"`
 	Dropped   uint64 `json:"dropped"`

@@ -48,7 +48,8 @@ type rollout struct {
 	failed int
 }
 
-// Run sends the file to all nodes and prints a line for each. The error says at how many it was not applied.
+// Run sends the file to all nodes and prints a line for each. The error gives the number of nodes that did not apply
+// it.
 func Run(ctx context.Context, router *remote.Router, o Options, out io.Writer) error {
 	opts, err := router.Options()
 	if err != nil {
@@ -108,8 +109,8 @@ func (r *rollout) apply(ctx context.Context, node string) (string, error) {
 	return r.await(ctx, node, id)
 }
 
-// await asks the centre for the outcome until there is one. A poll that fails is repeated: the centre may restart meanwhile, or be
-// busy.
+// await polls the centre for the outcome. It repeats a poll that fails, because the centre may restart or be busy
+// meanwhile.
 func (r *rollout) await(ctx context.Context, node, id string) (string, error) {
 	var failure error // of the last poll
 	for deadline := time.Now().Add(r.After + patience); time.Now().Before(deadline); client.Sleep(ctx, pollInterval) {
@@ -135,7 +136,7 @@ func (r *rollout) await(ctx context.Context, node, id string) (string, error) {
 	return "", fmt.Errorf("no outcome after %v; the node is away, and rolls the file back", r.After+patience)
 }
 
-// isFinal reports whether an error of a poll is the same at the next one.
+// isFinal reports whether the next poll would fail in the same way.
 func isFinal(err error) bool {
 	refused := (*client.Error)(nil)
 	return errors.As(err, &refused) && (refused.URI == fleet.NoSuchNode || refused.URI == notAuthorized)
@@ -170,7 +171,7 @@ func (r *rollout) read(ctx context.Context, result any, call func(context.Contex
 	return err
 }
 
-// explain returns an error of a node as its texts: of a configuration, a problem a line.
+// explain returns the texts of a node's error; for a configuration, one problem per line.
 func (r *rollout) explain(procedure string, err error) error {
 	refused := (*client.Error)(nil)
 	if !errors.As(err, &refused) {

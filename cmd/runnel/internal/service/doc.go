@@ -1,3 +1,3 @@
-// Package service is how a node that runs as a service and its service manager talk to each other: the states that systemd
-// wants to know (sd_notify(3)), and the outcome of a reload by SIGHUP.
+// Package service connects a node with its service manager: the states that systemd expects (sd_notify(3)), and the
+// outcome of a reload by SIGHUP.
 package service

@@ -17,11 +17,11 @@ import (
 	"runnel/edge/atomicfile"
 )
 
-// A reload by SIGHUP has no caller to answer. So a service writes the outcome of each reload to its runtime directory, where
-// "runnel reload --pid" reads it. This is the ExecReload of the unit, which must fail if nothing was applied. It needs no
-// session, so it works whatever the configuration lets callers do.
+// A reload by SIGHUP has no caller that could get an answer. A service therefore writes the outcome of each reload to
+// its runtime directory, where "runnel reload --pid" reads it. This is the ExecReload of the unit, which must fail if
+// nothing was applied. It needs no session, so it works with any permissions.
 
-// outcome is how a reload ended.
+// outcome is the result of a reload.
 type outcome struct {
 	PID     int      `json:"pid"`
 	Began   int64    `json:"began"`   // by the monotonic clock, in microseconds
@@ -38,7 +38,7 @@ func runtimeDir() string {
 	return dir
 }
 
-// Reloading tells the service manager that a reload begins. done is called with its outcome.
+// Reloading tells the service manager that a reload begins. The caller calls done with the outcome.
 func Reloading(log *slog.Logger) (done func(changes []string, err error)) {
 	o := outcome{PID: os.Getpid(), Began: monotonic()}
 	Notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", o.Began), log)

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// Starts counts the starts of a service whose process ends again soon, and makes each of them wait longer than the one before.
-// systemd before 254 and procd can restart a service only after a fixed time. The count is a file in the runtime directory,
-// which the service manager keeps from one automatic restart to the next. Without that directory nothing is counted.
+// Starts counts the starts of a service whose process soon ends again, and delays each start longer than the previous
+// one. systemd before 254 and procd can restart a service only after a fixed time. The count is a file in the runtime
+// directory, which the service manager keeps from one automatic restart to the next. Without that directory nothing
+// is counted.
 type Starts struct {
 	file  string // "" if there is no runtime directory
 	ended int    // earlier processes that ended soon after their start, one after the other
@@ -22,7 +23,7 @@ type Starts struct {
 const (
 	startsFile = "starts"
 
-	// settleTime is how long a router that listens must run for its end to be no failed start.
+	// settleTime is how long a router must run after it listens. If it ends earlier, its start counts as failed.
 	settleTime = time.Minute
 
 	// restartTime is the time after which the service manager restarts the service: RestartSec of the unit.
@@ -48,8 +49,8 @@ func Started(log *slog.Logger) *Starts {
 	return s
 }
 
-// Pause returns how long this process is to wait before it starts. With the service manager's own pause, the time doubles with
-// each failed start, from restartTime to longestPause.
+// Pause returns how long this process must wait before it starts. With the service manager's own pause, the time
+// doubles with each failed start, from restartTime to longestPause.
 func (s *Starts) Pause() time.Duration {
 	if s.ended < 1 {
 		return 0

@@ -38,7 +38,7 @@ const (
 // Kinds lists the kinds of installations.
 var Kinds = []string{Gateway, Centre, Standalone}
 
-// Answers are the values that a configuration is made of. Complete asks for empty fields, or sets their defaults.
+// Answers are the values from which a configuration is made. Complete asks for empty fields, or sets their defaults.
 type Answers struct {
 	Kind    string
 	ID      string // of the node
@@ -249,7 +249,7 @@ type Enrolment struct {
 	Uplink    config.Uplink
 }
 
-// Run writes the files and prints their names. It writes the configuration itself last, so that the old one stays in effect
+// Run writes the files and prints their names. It writes the configuration last, so that the old one stays in effect
 // unless all steps succeed.
 func (i *Init) Run() (*config.Config, error) {
 	file, err := filepath.Abs(config.File(i.File))
@@ -285,7 +285,7 @@ func (i *Init) Run() (*config.Config, error) {
 	return c, nil
 }
 
-// write writes the configuration, unless it is the same already.
+// write writes the configuration, unless the file already has this text.
 func (i *Init) write(text string) error {
 	if old, err := os.ReadFile(i.file); err == nil && string(old) == text {
 		fmt.Fprintf(i.Out, "%s is unchanged: node %s, realm %s\n", i.file, i.ID, i.Realm)

@@ -26,7 +26,7 @@ func KnownDevices(main string) (known detect.Devices) {
 	return known
 }
 
-// NoDecoder says what can stand in place of an unknown decoder: a format, or a known device.
+// NoDecoder returns the error for an unknown decoder. It lists the valid names: formats and known devices.
 func NoDecoder(name string, known detect.Devices) string {
 	names := slices.Clone(detect.Formats)
 	for _, d := range known {

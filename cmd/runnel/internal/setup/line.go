@@ -111,7 +111,7 @@ func (l *Line) port(line func(format string, args ...any)) {
 	}
 }
 
-// heard writes comments about the input of the port.
+// heard writes comments with samples of the port's input.
 func (l *Line) heard(line func(format string, args ...any)) {
 	line("# Detected from %d bytes: %v, such as", l.Detected.Octets, l.Detected)
 	line("#   %s", printable(l.Detected.Sample))

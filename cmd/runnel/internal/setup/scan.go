@@ -68,8 +68,9 @@ var plausible = map[string]struct{ low, high float64 }{
 	"kWh": {-1e9, 1e9}, "Wh": {-1e12, 1e12},
 }
 
-// FittingProfiles reads the registers of each profile from a slave. It returns the profiles whose registers the slave has, with
-// values that their units may have; the most likely ones only. Meters of one family share their registers, so there may be several.
+// FittingProfiles reads the registers of each profile from a slave. It returns the most likely profiles: those whose
+// registers the slave has, with values that their units may have. Meters of one family share their registers, so
+// there may be several.
 func FittingProfiles(s *modbus.Search, known []BusDevice, slave byte) (names []string, err error) {
 	scores, best := map[string]int{}, 1
 	for _, d := range known {

@@ -48,7 +48,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, f *file) {
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
-// send writes a part of a file, piece by piece. A client that takes none for a while is disconnected.
+// send writes a part of a file, piece by piece. It disconnects a client that does not read for a while.
 func (s *server) send(w http.ResponseWriter, r *http.Request, f *file, status int, from, length int64) {
 	control, cut := http.NewResponseController(w), atomic.Bool{}
 	b := make([]byte, min(length, pieceSize))
@@ -67,7 +67,7 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, f *file, status in
 	for length > 0 {
 		b = b[:min(length, pieceSize)]
 		if err := f.readAt(b, from); err != nil {
-			panic(http.ErrAbortHandler) // the client must not take the part that it has for the whole
+			panic(http.ErrAbortHandler) // the client must not mistake the part that it has for the whole file
 		}
 		control.SetWriteDeadline(time.Now().Add(s.Stall))
 		if cut.Load() {
@@ -105,7 +105,7 @@ func since(h http.Header, key string, modified time.Time) (newer int64, ok bool)
 	return modified.Unix() - at.Unix(), err == nil
 }
 
-// names reports whether a list of entity tags contains tag. The weak comparison takes a weak tag for the strong one.
+// names reports whether a list of entity tags contains tag. The weak comparison treats a weak tag like a strong one.
 func names(list, tag string, weak bool) bool {
 	i := strings.Index(list, tag)
 	return list == "*" || i >= 0 && (weak || i < 2 || list[i-2:i] != "W/")

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// file is a regular file inside a directory. It is opened for each piece that is read. A file that was replaced meanwhile is
-// not read on.
+// file is a regular file inside a directory. It is opened for each piece that is read. If it was replaced meanwhile,
+// reading ends with an error.
 type file struct {
 	dir, name string
 	disk      chan struct{}
@@ -29,8 +29,9 @@ func (f *file) stat() error { return f.inside(nil, 0) }
 // readAt fills b with the bytes of the file from offset on.
 func (f *file) readAt(b []byte, offset int64) error { return f.inside(b, offset) }
 
-// inside opens the file inside its directory, notes or compares its description, and reads b. The directory is opened each time:
-// it may be a symbolic link that an update of the pages points at another directory, or it may not exist yet.
+// inside opens the file inside its directory, records or compares its description, and reads b. The directory is
+// opened each time: it may be a symbolic link that an update of the pages points at another directory, or it may not
+// exist yet.
 func (f *file) inside(b []byte, offset int64) error {
 	f.disk <- struct{}{}
 	defer func() { <-f.disk }()

@@ -1,6 +1,6 @@
 // Package static serves the files of directories over HTTP: pages, scripts and data beside the WebSocket that they use.
 //
-//	static.go   the way of a request to its file
+//	static.go   finds the file of a request
 //	file.go     a file that is opened inside its directory, piece by piece
 //	answer.go   conditions and ranges of requests (RFC 9110)
 //	type.go     media types
@@ -111,7 +111,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, dir, rest string)
 	case err == nil:
 		s.answer(w, r, f)
 	case errors.Is(err, errDirectory):
-		// A relative target holds for whatever path a proxy in front shows. "./" keeps a colon in the name from being a scheme.
+		// A relative target is correct for any path under which a proxy serves the pages. "./" prevents a colon in
+		// the name from being read as a scheme.
 		target := "./" + url.PathEscape(path.Base(r.URL.Path)) + "/"
 		if r.URL.RawQuery != "" {
 			target += "?" + r.URL.RawQuery
@@ -124,8 +125,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, dir, rest string)
 	}
 }
 
-// clean returns the name of a file inside its directory. Each component must be a plain name: neither empty, but for the last
-// one, nor beginning with a dot, nor with a backslash or a control character in it.
+// clean returns the name of a file inside its directory. Each component must be a plain name: not empty (except the
+// last one), without a dot at its beginning, and without backslashes and control characters.
 func clean(rest string) (name string, ok bool) {
 	name = strings.Trim(rest, "/")
 	if name == "" {
@@ -149,8 +150,8 @@ func notFound(w http.ResponseWriter) {
 	http.Error(w, "runnel: there is no such file", http.StatusNotFound)
 }
 
-// report logs an error that the operator can correct. Requests for missing files, and for those outside the directory, are not
-// among them.
+// report logs an error that the operator can correct. It does not log requests for missing files or for files outside
+// the directory.
 func (s *server) report(dir string, err error) {
 	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errNoRoot) {
 		return

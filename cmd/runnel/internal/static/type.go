@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// typeOf returns the media type of a file by its extension. The table of the machine is not read: it may lack the types that a
-// browser insists on, or differ between boards.
+// typeOf returns the media type of a file by its extension. It does not read the machine's own table, which may lack
+// types that browsers require, or differ between boards.
 func typeOf(name string) string {
 	extension := strings.ToLower(path.Ext(name))
 	i := strings.Index(types, extension+" ")

@@ -1,3 +1,3 @@
-// Package term is how the commands read and print: values and payloads as text, escaped for terminals; tables; lines and
-// passwords from standard input. Text from a peer or a device never reaches a terminal unescaped.
+// Package term has the commands' input and output: values and payloads as text, escaped for terminals; tables; lines
+// and passwords from standard input. Text from a peer or a device never reaches a terminal unescaped.
 package term

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Safe escapes in a text of another peer all that a terminal may obey: control characters, characters that change the
-// direction of text, bytes that are no UTF-8. Escapes are those of Go: \x1b, \u202e. Backslashes stay single.
+// Safe escapes everything in another peer's text that may control a terminal: control characters, characters that
+// change the direction of text, and bytes that are not UTF-8. Escapes are those of Go: \x1b, \u202e. Backslashes stay
+// single.
 func Safe(text string) string { return escape(text, "") }
 
 // SafeLines is Safe for a text of several lines.
@@ -34,7 +35,7 @@ func escape(text, allowed string) string {
 	return b.String()
 }
 
-// Printable quotes a name of another peer if it holds anything but plain characters.
+// Printable quotes a name of another peer if it contains other than plain characters.
 func Printable(name string) string {
 	for _, r := range name {
 		if r <= ' ' || r == '=' || r == '"' || !unicode.IsGraphic(r) {
@@ -44,8 +45,8 @@ func Printable(name string) string {
 	return name
 }
 
-// Harmless escapes, as JSON does, the characters that JSON lets through and a terminal may obey: C1 controls, characters that
-// change the direction of text.
+// Harmless escapes, in JSON's notation, the characters that JSON does not escape but that may control a terminal: C1
+// controls and characters that change the direction of text.
 func Harmless(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) < 0 {
 		return text

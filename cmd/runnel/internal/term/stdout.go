@@ -13,8 +13,8 @@ var Stdout io.Writer = output{}
 
 type output struct{}
 
-// ErrClosed means that the reader of standard output has closed it, as head does in "runnel sub ... | head -1". A command
-// then ends without an error.
+// ErrClosed means that the reader of standard output has closed it, like head in "runnel sub ... | head -1". A
+// command then ends without an error.
 var ErrClosed = errors.New("standard output is closed")
 
 // Write writes to standard output. Only here does a broken pipe mean that the reader has gone; on a socket it means that the

@@ -48,7 +48,7 @@ func (t Table) Print() error {
 	return err
 }
 
-// align pads the cells of each line with blanks. A tab ends a cell; the last text of a line is no cell.
+// align pads the cells of each line with blanks. A tab ends a cell; the text after the last tab is not a cell.
 func align(text string) string {
 	var lines [][]string
 	for line := range strings.Lines(text) {
@@ -94,7 +94,8 @@ func fold(b *strings.Builder, line string, width int) {
 	b.WriteString(line + "\n")
 }
 
-// blank returns where a line is folded: at the last blank that keeps it short enough, else at the first blank.
+// blank returns the position at which a line is folded: the last blank that keeps it short enough, else the first
+// blank.
 func blank(line string, width int) int {
 	from := len(line) - len(strings.TrimLeft(line, " "))
 	at, n := -1, 0

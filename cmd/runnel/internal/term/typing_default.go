@@ -4,5 +4,5 @@ package term
 
 import "os"
 
-// hideTyping does not know this system's terminals: a line is read as it comes.
+// hideTyping does nothing: the terminals of this system are not supported.
 func hideTyping(*os.File) (show func(), isTerminal bool) { return nil, false }

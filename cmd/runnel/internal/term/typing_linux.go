@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hideTyping keeps a terminal from showing what is typed, until show is called; a signal that ends the process calls it,
-// too. It returns false for what is no terminal.
+// hideTyping stops the echo of a terminal until show is called; a signal that ends the process calls it, too. It
+// returns false if f is not a terminal.
 func hideTyping(in *os.File) (show func(), isTerminal bool) {
 	fd := int(in.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)

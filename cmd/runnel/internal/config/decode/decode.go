@@ -45,8 +45,8 @@ type (
 // maxSyntax bounds the tables with syntax errors that are left out of a file: each costs another pass.
 const maxSyntax = 16
 
-// Parse parses a file of the configuration. It leaves out top-level tables with a syntax error, after reporting them, and
-// returns the names of these in lost. ok is false if nothing can be read.
+// Parse parses a file of the configuration. It reports and leaves out top-level tables with a syntax error, and
+// returns their names in lost. ok is false if nothing can be read.
 func Parse(file, source string, problems *Problems) (table map[string]any, at Place, lost []string, ok bool) {
 	if len(source) > MaxFile {
 		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d bytes; split it into conf.d/*.toml", MaxFile)})
@@ -121,7 +121,7 @@ func (r Reader) table(at Place, table map[string]any, out reflect.Value) {
 	}
 }
 
-// The beginnings of the texts of problems that concern no more than a key, or a table that is left out.
+// Prefixes of the texts of problems that concern only a key, or a table that is left out.
 const (
 	UnknownKey  = "unknown key"
 	InvalidTOML = "not valid TOML"
@@ -242,7 +242,7 @@ func (r Reader) report(at Place, key string, err error) {
 	}
 }
 
-// like returns an example of a value whose notation is not obvious.
+// like returns an example of a value for types with a special notation.
 func like(value values.Text) string {
 	switch value.(type) {
 	case *values.Size:

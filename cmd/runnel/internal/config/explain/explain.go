@@ -1,4 +1,4 @@
-// Package explain answers which setting of a configuration lets a peer use a URI, or denies it.
+// Package explain finds the setting of a configuration that allows or denies the use of a URI to a peer.
 package explain
 
 import (

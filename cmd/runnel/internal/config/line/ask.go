@@ -9,7 +9,7 @@ import (
 	"runnel/transport/serial/lines"
 )
 
-// Ask is a request to a device that answers only then.
+// Ask is a request to a device that sends data only on request.
 type Ask struct {
 	Place   position.Place
 	Send    Octets          `toml:"send"`
@@ -31,7 +31,7 @@ func (s *Serial) checkAsk(k check.Keys) {
 	}
 }
 
-// requests returns what the device is asked for.
+// requests returns the requests to the device.
 func (s *Serial) requests() (list []lines.Request) {
 	for _, a := range s.Ask {
 		r := lines.Request{Send: []byte(a.Send), Every: time.Duration(a.Every), AtOpen: a.AtOpen, Timeout: defaultTimeout}

@@ -126,7 +126,7 @@ func (s *Serial) spread() {
 	s.Modbus = all
 }
 
-// ofProfile ends a problem of a line as a whole with its profile.
+// ofProfile appends the profile to a problem of a whole line.
 func (s *Serial) ofProfile() string {
 	if s.Profile == "" {
 		return ""

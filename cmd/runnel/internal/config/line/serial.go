@@ -1,4 +1,5 @@
-// Package line has the [[serial]] table of a configuration: a serial line, what its device says, and the profiles of devices.
+// Package line has the [[serial]] table of a configuration: a serial line, the data that its device sends, and device
+// profiles.
 package line
 
 import (
@@ -65,7 +66,7 @@ type Serial struct {
 	Ask       []Ask           `toml:"ask"`
 	Publish   string          `toml:"publish"`      // always (default), change
 	Refresh   values.Duration `toml:"refresh"`      // with publish = change
-	Aggregate string          `toml:"aggregate"`    // of numbers within every: last (default), mean, min, max
+	Aggregate string          `toml:"aggregate"`    // of the numbers within an interval: last (default), mean, min, max
 	Unsafe    string          `toml:"topic_unsafe"` // values that a topic cannot have: drop (default), replace
 	Unlisted  string          `toml:"unlisted"`     // values without a field: keep (default), drop
 	Fields    []Field         `toml:"field"`

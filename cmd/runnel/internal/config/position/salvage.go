@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Without returns the text of a TOML file without the top-level table around a line, and the name of that table; "" stands for
-// the keys before the first table. Blank lines take the place of the table and of its sub-tables, so that the other tables keep
-// their lines. So the rest of a file with a syntax error can be read. ok is false if nothing was left to remove.
+// Without returns the text of a TOML file without the top-level table around a line, and the name of that table; ""
+// stands for the keys before the first table. Blank lines replace the table and its sub-tables, so that the other
+// tables keep their line numbers. This makes the rest of a file with a syntax error readable. ok is false if there
+// was nothing to remove.
 func Without(text string, line int) (rest, table string, ok bool) {
 	lines := strings.SplitAfter(text, "\n")
 	line = min(max(line, 1), len(lines))

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Messages about a configuration are logged, and returned to callers of runnel.reload. So they never repeat a value that may
-// be secret: the value of a secret key, or an unquoted value that the TOML library quotes in its error.
+// Messages about a configuration are logged, and returned to callers of runnel.reload. They therefore never repeat a
+// value that may be secret: the value of a secret key, or an unquoted value that the TOML library quotes in its
+// error.
 
 // secretKeys are the keys whose values are never repeated.
 var secretKeys = []string{"ticket", "secret", "password", "wampcra", "scram", "salt", "stored_key", "server_key", "key", "authorized_keys", "token", "nkey", "credentials"}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Secret is a password, a ticket or the like: a literal, or file:PATH, env:NAME, cred:NAME (a systemd credential). It is read
-// when it is needed. So it does not stay in memory, and does not get into a message by accident.
+// Secret is a password, a ticket or the like: a literal, or file:PATH, env:NAME, cred:NAME (a systemd credential). It
+// is read only when it is needed, so it neither stays in memory nor gets into a message by accident.
 type Secret struct {
 	text string
 	dir  string // the base of relative paths

@@ -14,7 +14,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Text is a value with a notation of its own in a string.
+// Text is a value with its own notation in a string.
 type Text interface{ Parse(s string) error }
 
 // Size is a number of bytes: "64MB", "64MiB", "512kB" or a bare number.
