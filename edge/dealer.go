@@ -45,11 +45,11 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	}
 	options.discloseMe = options.discloseMe || disclose
 	for {
-		reg, ok := s.realm.procedure(m.Text)
-		if !ok {
+		reg, seat := s.answering(t, m.Text, options)
+		if reg == nil {
 			return refusal{wamp.NoSuchProcedure, fmt.Sprintf("no callee has registered %q", m.Text)}
 		}
-		if err := s.invoke(t, m, reg, reg.choose(options), options); err != errChooseAgain {
+		if err := s.invoke(t, m, reg, seat, options); err != errChooseAgain {
 			return err
 		}
 	}
@@ -140,10 +140,10 @@ func (s *session) accepts(o callOptions) error {
 func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.Dict, seat *calleeSeat, o callOptions) codec.Dict {
 	callee := seat.session
 	progress := o.receiveProgress && callee.acceptsProgress()
-	forward := o.timeout > 0 && seat.forwardTimeout
+	forward, sharded := o.timeout > 0 && seat.forwardTimeout, o.resource != "" && callee.mayForward()
 	trust, trusted := caller.role().Trust(procedure)
 	disclose := o.discloseMe || seat.discloseCaller
-	if !disclose && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress && !o.forwarded {
+	if !disclose && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress && !o.forwarded && !sharded {
 		return codec.Dict{}
 	}
 	b := &t.details
@@ -173,6 +173,9 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	}
 	if o.forwarded {
 		addForwarded(b, dict)
+	}
+	if sharded {
+		b.String("rkey", o.resource)
 	}
 	return b.Dict()
 }
@@ -358,7 +361,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 		ok = false
 	}
 	if !ok {
-		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: o.invoke, created: time.Now(), turn: new(atomic.Uint64)}
+		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: o.invoke, created: time.Now(), turn: new(atomic.Uint64), sharded: new(atomic.Bool)}
 	} else if reg.invoke != o.invoke || o.invoke == wamp.Single || s.registrations[reg.id] != nil {
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
@@ -374,6 +377,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 		s.registrations = make(map[wamp.ID]*calleeSeat)
 	}
 	seat.registration = reg.id
+	reg.sharded.CompareAndSwap(false, o.node != "")
 	s.registrations[reg.id] = seat
 	r.table(seat).Set(reg.match, reg.uri, reg.with(seat))
 	r.announceRegister(t, s, reg, !ok)

@@ -55,6 +55,7 @@ func init() { // not in the declaration: the procedures refer to the map again t
 		"wamp.registration.get":               about((*metaCall).registration, (*registration).details),
 		"wamp.registration.list_callees":      about((*metaCall).registration, (*registration).members),
 		"wamp.registration.count_callees":     about((*metaCall).registration, (*registration).count),
+		wamp.Reach:                            (*metaCall).registrationReach,
 	}
 	for name, procedure := range durableProcedures {
 		metaProcedures[name] = procedure

@@ -59,6 +59,13 @@ func listing[E entry](c *metaCall, details func(E) map[string]any, tables ...*pa
 		d := details(e)
 		if withMembers {
 			d["members"] = e.members()
+			if reg, ok := any(e).(*registration); ok {
+				nodes := []any{} // of the members
+				for _, seat := range reg.callees {
+					nodes = append(nodes, seat.node)
+				}
+				d["nodes"], d["sharded"] = nodes, reg.sharded.Load()
+			}
 		}
 		return d
 	}, tables...)

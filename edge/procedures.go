@@ -24,6 +24,7 @@ type registration struct {
 	created time.Time
 	callees []*calleeSeat  // in order of registration; never empty
 	turn    *atomic.Uint64 // for roundrobin; shared by all versions
+	sharded *atomic.Bool   // a callee has named its node, or a call a resource key; shared by all versions
 }
 
 // calleeSeat is one session's place in a registration.
@@ -33,13 +34,14 @@ type calleeSeat struct {
 	registration   wamp.ID
 	uri            string
 	match          wamp.Match
-	node           string     // see shard.go
-	role           *auth.Role // the session's role when it registered
-	granted        bool       // by the role's authorizer
-	forwardTimeout bool       // the callee enforces CALL.Options.timeout itself
-	discloseCaller bool       // the caller is disclosed to the callee
-	concurrency    int        // limit of concurrent calls; 0: none
-	fallback       bool       // see fallback.go
+	node           string                 // see shard.go
+	far            atomic.Pointer[string] // the nodes that a link reaches; nil: none are known
+	role           *auth.Role             // the session's role when it registered
+	granted        bool                   // by the role's authorizer
+	forwardTimeout bool                   // the callee enforces CALL.Options.timeout itself
+	discloseCaller bool                   // the caller is disclosed to the callee
+	concurrency    int                    // limit of concurrent calls; 0: none
+	fallback       bool                   // see fallback.go
 
 	gone  bool         // no more INVOCATIONs. Guarded by realm.pending.mu.
 	calls atomic.Int32 // running calls; changed under realm.pending.mu

@@ -1,43 +1,23 @@
 package edge
 
 import (
-	"hash/fnv"
+	"cmp"
+	"strings"
 
 	"runnel/edge/wamp"
 )
 
 // Sharding: if several nodes share work, everything for one resource key goes to one node
 // (advanced/pubsub_sharded_subscription.md, advanced/rpc_sharded_registration.md). The specification only names the
-// options. In this router:
-//
-//   - a subscriber or callee names its node with SUBSCRIBE.Options.nkey or REGISTER.Options.nkey (a callee without one is
-//     known by its authid);
-//   - an event with PUBLISH.Options.rkey goes, of the subscribers with a node key, to those of one node only, and to all
-//     without one;
-//   - a call with CALL.Options.runmode "partition" and rkey goes to the callee of one node, whatever the registration's
-//     invocation policy.
-//
-// The node is chosen by rendezvous hashing. It stays the same as long as the node is connected. When nodes come and go,
-// few resource keys move.
-
-// weigh returns the weight of a node for a resource key. It is the same in every router and after every restart.
-func weigh(node, resource string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(node))
-	h.Write([]byte{0})
-	h.Write([]byte(resource))
-	x := h.Sum64() // the high bits of FNV hardly depend on the last octets; this step mixes them
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	return x ^ x>>33
-}
+// options; docs/protocol.md says what they do here. The node is chosen by rendezvous hashing (wamp.Weigh). It stays the same
+// as long as the node is connected. When nodes come and go, few resource keys move.
 
 // node returns the node key whose subscribers get an event with the resource key; "" if no subscriber has one.
 func (s *subscription) node(resource string) (best string) {
 	var weight uint64
 	for _, chunk := range s.seats {
 		for _, seat := range chunk {
-			if w := weigh(seat.node, resource); seat.node != "" && (best == "" || w > weight) {
+			if w := wamp.Weigh(seat.node, resource); seat.node != "" && (best == "" || w > weight) {
 				best, weight = seat.node, w
 			}
 		}
@@ -49,11 +29,66 @@ func (s *subscription) node(resource string) (best string) {
 func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 	var weight uint64
 	for _, seat := range r.callees {
-		if w := weigh(seat.node, resource); best == nil || w > weight {
+		if w := seat.weight(resource); best == nil || w > weight {
 			best, weight = seat, w
 		}
 	}
 	return best
+}
+
+// weight returns the weight of the callee for a resource key. Of the nodes that a link reaches the highest counts.
+func (s *calleeSeat) weight(resource string) (weight uint64) {
+	far := s.far.Load()
+	if far == nil {
+		return wamp.Weigh(s.node, resource)
+	}
+	for node := range strings.SplitSeq(*far, "\x00") {
+		weight = max(weight, wamp.Weigh(node, resource))
+	}
+	return weight
+}
+
+// answering returns the callee for a call, and its registration; nil if there is none. For a resource key the nodes at other routers that
+// links name stand beside the realm's own, behind more specific registrations and before less specific ones. A call that a link passes on
+// does not go back to it.
+func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registration, seat *calleeSeat) {
+	reg, ok := s.realm.procedure(uri)
+	if !ok {
+		return nil, nil
+	}
+	seat = reg.choose(o)
+	if o.resource == "" {
+		return reg, seat
+	}
+	if !reg.sharded.Swap(true) {
+		s.realm.announce(t, wamp.OnShard, s.id, reg.id)
+	}
+	if away, ok := s.realm.fallbacks.Best(uri); ok && away != reg {
+		other, order := away.chooseFor(o.resource), away.pattern().CompareSpecificity(reg.pattern())
+		if other.far.Load() != nil && other.session != s && (order < 0 || order == 0 && other.weight(o.resource) >= seat.weight(o.resource)) {
+			return away, other
+		}
+	}
+	return reg, seat
+}
+
+// registrationReach notes the nodes that the calling link reaches by its registration of a pattern. Their names are one text, with "\x00"
+// between them.
+func (c *metaCall) registrationReach() ([]any, error) {
+	p, err := c.pattern()
+	nodes, wrong := c.text(2)
+	reg, ok := c.realm.fallbacks.Get(p.Match, p.URI)
+	if err = cmp.Or(err, wrong); err != nil || !ok {
+		return nil, cmp.Or(err, error(wamp.NoSuchRegistration))
+	}
+	for _, seat := range reg.callees {
+		if seat.session == c.caller {
+			if seat.far.Store(&nodes); nodes == "" {
+				seat.far.Store(nil)
+			}
+		}
+	}
+	return nil, nil
 }
 
 // checkRunmode checks the sharding options of CALL.
@@ -62,7 +97,7 @@ func (o *callOptions) checkRunmode() error {
 	case "":
 		o.resource = "" // used only together with runmode
 		return nil
-	case "partition":
+	case wamp.Partition:
 		if o.resource == "" {
 			return refusal{wamp.InvalidArgument, `with option "runmode" "partition" there must be an "rkey"`}
 		}

@@ -95,8 +95,15 @@ const (
 	// Lists only what overlaps one of these patterns, with the details as a second result.
 	KeyOverlaps = "_overlaps"
 
-	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too.
+	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too, and those of a registration
+	// the node of each session, and whether it is sharded.
 	KeyMembers = "_members"
+
+	// Reach is the procedure by which a link tells the nodes at other routers that its registration reaches.
+	Reach = "wamp.registration._reach"
+
+	// OnShard is the topic of the event that a registration is sharded from now on.
+	OnShard = "wamp.registration._on_shard"
 )
 
 // IsNote reports whether an option of PUBLISH is passed on to the subscribers as it came.

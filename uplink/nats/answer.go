@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -17,55 +18,97 @@ import (
 
 // called starts the call that a request from the cluster asks for. The goroutine that reads calls it.
 func (s *session) called(m *conn.Msg) {
+	if key := callKey(m); key != "" {
+		if to, known := s.link.chosen(string(m.Subject), key); known && to.link != "" {
+			s.conn.Publish(conn.Out{Subject: linkSubject + to.link + "." + string(m.Subject), Reply: string(m.Reply), Header: m.Header, Data: m.Data})
+			return
+		}
+	}
+	s.accept(m, string(m.Subject), false)
+}
+
+// calledHere makes the call in a request that was sent to this link, or takes a part of its arguments.
+func (s *session) calledHere(m *conn.Msg) {
+	if string(m.Header.Get(payload.TypeField)) != payload.Part {
+		s.accept(m, string(m.Subject[len(linkSubject)+len(s.link.calls.name)+1:]), true)
+	} else if c := s.link.calls.find(string(m.Header.Get(payload.CallField))); c != nil && c.parts != nil && string(m.Subject) == c.subject {
+		c.parts.put(m)
+	}
+}
+
+// callKey returns the resource key of a call.
+func callKey(m *conn.Msg) string {
+	key, err := url.PathUnescape(string(m.Header.Get(payload.KeyField)))
+	if err != nil {
+		return ""
+	}
+	return key
+}
+
+// accept makes the call of a procedure in a request.
+func (s *session) accept(m *conn.Msg, name string, here bool) {
 	kind := string(m.Header.Get(payload.TypeField))
 	if len(m.Reply) == 0 || kind != "" && kind != payload.Call {
 		return // no call
 	}
-	c := &incoming{link: s.link, reply: string(m.Reply), plain: kind == ""}
-	ctx, ok := s.link.calls.begin(c.reply)
+	c := &incoming{link: s.link, key: string(m.Reply), reply: string(m.Reply), subject: string(m.Subject), plain: kind == ""}
+	if c.plain {
+		c.id = string(m.Header.Get(payload.CallField))
+	} else if here && hasMore(m) {
+		c.parts = &inflow{wake: make(chan struct{}, 1), next: 1}
+	}
+	ctx, ok := s.link.calls.begin(c)
 	if !ok {
-		c.fail(s, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
+		c.fail(s, client.NewError(wamp.Unavailable.Error(), "too many calls are under way, or one with this reply subject is"))
 		return
 	}
 	m = m.Clone()
 	s.link.calls.work.Go(func() {
-		defer s.link.calls.end(c.reply)
-		c.make(ctx, m)
+		defer s.link.calls.end(c)
+		c.make(ctx, m, name)
 	})
 }
 
-// begin records a call from the cluster. ok is false if there are too many calls, or if the caller uses the reply
-// subject of another call.
-func (c *calls) begin(reply string) (ctx context.Context, ok bool) {
+// begin records a call from the cluster. ok is false if there are too many calls, or if the caller is a link that uses
+// the reply subject of another call. A plain program may do so.
+func (c *calls) begin(in *incoming) (ctx context.Context, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.running[reply]; known || len(c.running) >= maxCalls {
+	if in.plain {
+		c.plain++
+		in.key += " " + strconv.FormatUint(c.plain, 36)
+	}
+	if c.running[in.key] != nil || len(c.running) >= maxCalls {
 		return nil, false
 	}
-	ctx, cancel := context.WithCancelCause(c.ctx)
-	c.running[reply] = cancel
+	ctx, in.cancel = context.WithCancelCause(c.ctx)
+	c.running[in.key] = in
 	return ctx, true
 }
 
-func (c *calls) end(reply string) {
+func (c *calls) end(in *incoming) {
 	c.mu.Lock()
-	cancel := c.running[reply]
-	delete(c.running, reply)
+	delete(c.running, in.key)
 	c.mu.Unlock()
-	cancel(nil)
+	in.cancel(nil)
+}
+
+// find returns a call from the cluster that is under way; nil: there is none.
+func (c *calls) find(key string) *incoming {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running[key]
 }
 
 // cancel cancels a call from the cluster if it is still in progress.
-func (c *calls) cancel(reply string, mode wamp.CancelMode) {
-	c.mu.Lock()
-	cancel := c.running[reply]
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel(&client.Interrupt{Mode: mode, Reason: wamp.Canceled.Error()})
+func (c *calls) cancel(key string, mode wamp.CancelMode) {
+	if in := c.find(key); in != nil {
+		in.cancel(&client.Interrupt{Mode: mode, Reason: wamp.Canceled.Error()})
 	}
 }
 
-// control handles a cancellation or a probe, which asks whether topics cover the subject of a call. All links get both.
+// control handles a cancellation, a question about the subject of a call, or the nodes of another link. All links get
+// these.
 func (s *session) control(m *conn.Msg) {
 	about := string(m.Header.Get(payload.CallField))
 	switch string(m.Header.Get(payload.TypeField)) {
@@ -78,20 +121,43 @@ func (s *session) control(m *conn.Msg) {
 		if _, covers := s.link.imported.Best(uri); covers && len(m.Reply) > 0 {
 			s.conn.Publish(conn.Out{Subject: string(m.Reply), Header: conn.Header(nil).Add(payload.TypeField, payload.Covered)})
 		}
+	case payload.Ask:
+		s.asked(m, about)
+	case payload.Nodes:
+		s.toldNodes(m)
+	}
+}
+
+// asked answers a link that asks who offers a subject or, without one, for the nodes of this link.
+func (s *session) asked(m *conn.Msg, about string) {
+	hops, ok := payload.ParseHops(string(m.Header.Get(payload.HopsField)))
+	switch reply := string(m.Reply); {
+	case !ok || reply == "" || visited(hops, s.link.place()):
+	case about == "":
+		s.announce(reply)
+	case s.link.calls.offers.Load().has(about):
+		s.conn.Publish(conn.Out{Subject: reply, Header: s.link.signed(payload.Offer)})
 	}
 }
 
 // incoming is a call from the cluster.
 type incoming struct {
-	link  *Link
-	reply string // subject of the answers
-	plain bool   // the caller is a plain program
+	// Static after begin.
+	link    *Link
+	key     string // in calls.running
+	reply   string // subject of the answers
+	subject string // of the request
+	plain   bool   // the caller is a plain program
+	id      string // that the answers are to have; only for a plain program
+	cancel  context.CancelCauseFunc
+
+	parts *inflow // locks for itself; nil: the arguments do not come in parts
 }
 
 // make calls the procedure in the local realm and sends the answer.
-func (c *incoming) make(ctx context.Context, m *conn.Msg) {
+func (c *incoming) make(ctx context.Context, m *conn.Msg, name string) {
 	l := c.link
-	procedure, o, p, err := c.read(m)
+	procedure, o, p, err := c.read(m, name)
 	if err != nil {
 		l.status.CallsDown.Forward()
 		c.respond(ctx, payload.Error, codec.Payload{}, asError(err))
@@ -131,9 +197,9 @@ func asError(err error) *client.Error {
 }
 
 // read returns the call in a request.
-func (c *incoming) read(m *conn.Msg) (procedure string, o client.CallOptions, p codec.Payload, err error) {
+func (c *incoming) read(m *conn.Msg, name string) (procedure string, o client.CallOptions, p codec.Payload, err error) {
 	l := c.link
-	uri, ok := subject.URI(string(m.Subject))
+	uri, ok := subject.URI(name)
 	r, found := l.calls.offered.Best(uri)
 	if !ok || !found || wamp.Reserved(r.ToLocal(uri)) || wamp.OfNode(r.ToLocal(uri)) && !wamp.OfNode(r.Procedure) {
 		return "", o, p, client.NewError(wamp.NoSuchProcedure.Error(), "no rule of the uplink exports it")
@@ -148,6 +214,10 @@ func (c *incoming) read(m *conn.Msg) (procedure string, o client.CallOptions, p 
 	if p, err = decode(m); err != nil {
 		return "", o, p, client.NewError(wamp.InvalidArgument.Error(), err.Error())
 	}
+	o.Extra = wamp.Sharding(callKey(m))
+	if c.parts != nil {
+		o.Input = c.input
+	}
 	o.Timeout = payload.ParseTimeout(string(m.Header.Get(payload.TimeoutField)))
 	if !c.plain && string(m.Header.Get(payload.ProgressField)) == "true" {
 		o.Progress = func(r *client.Result) { c.respond(l.calls.ctx, payload.Progress, r.Payload, nil) }
@@ -155,22 +225,30 @@ func (c *incoming) read(m *conn.Msg) (procedure string, o client.CallOptions, p 
 	return r.ToLocal(uri), o, p, nil
 }
 
-// live sends signs of life. If nobody listens for answers any longer, it cancels the call.
+// live sends signs of life: at once if more parts of the arguments are to come. If
+// nobody listens for answers any longer, it cancels the call.
 func (c *incoming) live() *time.Timer {
 	l := c.link
+	first := l.calls.times.aliveFirst
+	if c.parts != nil {
+		first = 0
+	}
 	var timer *time.Timer
 	started := make(chan struct{})
-	timer = time.AfterFunc(l.calls.times.aliveFirst, func() {
+	timer = time.AfterFunc(first, func() {
 		<-started
 		if s := l.current.Load(); s != nil {
-			sign := conn.Out{Subject: c.reply, Header: conn.Header(nil).Add(payload.TypeField, payload.Alive)}
-			s.conn.Send(sign, l.calls.times.aliveEvery, func(_ *conn.Msg, err error) {
+			taken := int64(0)
+			if c.parts != nil {
+				taken = c.parts.all()
+			}
+			s.conn.Send(c.sign(taken), l.calls.times.aliveEvery, func(_ *conn.Msg, err error) {
 				if errors.Is(err, conn.ErrNoResponders) {
-					l.calls.cancel(c.reply, wamp.KillNoWait)
+					l.calls.cancel(c.key, wamp.KillNoWait)
 				}
 			})
 		}
-		if l.calls.has(c.reply) {
+		if l.calls.find(c.key) != nil {
 			timer.Reset(l.calls.times.aliveEvery)
 		}
 	})
@@ -178,10 +256,13 @@ func (c *incoming) live() *time.Timer {
 	return timer
 }
 
-func (c *calls) has(reply string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.running[reply] != nil
+// sign returns a sign of life. taken is how many bytes of parts were taken.
+func (c *incoming) sign(taken int64) conn.Out {
+	h := conn.Header(nil).Add(payload.TypeField, payload.Alive)
+	if c.parts != nil {
+		h = h.Add(payload.TakenField, strconv.FormatInt(taken, 10))
+	}
+	return conn.Out{Subject: c.reply, Header: h}
 }
 
 // answerTime bounds the wait for a connection to send an answer. A link is back at another server within that time.
@@ -213,6 +294,9 @@ func (c *incoming) send(s *session, kind string, p codec.Payload, failure *clien
 	}
 	out := conn.Out{Subject: c.reply, Data: data}
 	out.Header = out.Header.Add(payload.TypeField, kind).Add(payload.ContentTypeField, payload.ContentType(l.opts.Serializer))
+	if c.id != "" {
+		out.Header = out.Header.Add(payload.CallField, c.id)
+	}
 	if failure != nil {
 		out.Header = out.Header.Add(payload.ErrorField, failure.URI).
 			Add(payload.ServiceError, failure.Error()).Add(payload.ServiceErrorCode, serviceCode(failure))

@@ -2,10 +2,10 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,25 +78,30 @@ type calls struct {
 	stop              context.CancelFunc
 	times             times
 
-	dirty chan struct{} // holds one signal: the registrations or the connection have changed
-	ended chan struct{} // closed when no more calls will arrive
-	asked atomic.Int64  // calls to the cluster in progress
-	work  sync.WaitGroup
+	name   string // of the link at the cluster, random
+	shards shards // locks for itself
+
+	dirty  chan struct{} // holds one signal: the registrations or the connection have changed
+	ended  chan struct{} // closed when no more calls will arrive
+	asked  atomic.Int64  // calls to the cluster in progress
+	offers atomic.Pointer[offerSet]
+	work   sync.WaitGroup
 
 	mu sync.Mutex
 	// Guarded by mu.
-	running map[string]context.CancelCauseFunc // calls from the cluster by reply subject
+	running map[string]*incoming // calls from the cluster by incoming.key
+	plain   uint64               // calls of plain programs so far
 }
 
 // times are the pauses and waits of calls. Tests shorten them.
-type times struct{ aliveFirst, aliveEvery, patience, life, probe, covered time.Duration }
+type times struct{ aliveFirst, aliveEvery, patience, life, probe, covered, announce time.Duration }
 
 // newCalls checks the rules of procedures.
 func (l *Link) newCalls() error {
 	c := &l.calls
-	c.dirty, c.running = make(chan struct{}, 1), make(map[string]context.CancelCauseFunc)
-	c.ended = make(chan struct{})
-	c.times = times{aliveFirst, aliveEvery, patience, lifeTime, probeAfter, coveredTime}
+	c.dirty, c.running = make(chan struct{}, 1), make(map[string]*incoming)
+	c.ended, c.name = make(chan struct{}), rand.Text()
+	c.times = times{aliveFirst, aliveEvery, patience, lifeTime, probeAfter, coveredTime, announceEvery}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for i := range l.opts.Export {
 		if r := &l.opts.Export[i]; r.Procedure != "" {
@@ -173,34 +178,111 @@ var errUnsent = func() *client.Error {
 
 // forward makes a local call at the cluster. INTERRUPT cancels ctx, and so the call, in the same mode.
 func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
-	s := l.current.Load()
-	if s == nil {
+	key, _ := inv.Detail("rkey").Text()
+	if l.current.Load() == nil && len(key) == 0 {
 		l.status.CallsUp.Drop()
 		return client.Payload{}, errUnsent
 	}
-	q, err := l.request(inv)
+	q, way, err := l.request(inv, string(key))
 	if err != nil {
 		return client.Payload{}, err
 	}
 	l.calls.asked.Add(1)
 	defer l.calls.asked.Add(-1)
+	for {
+		to, known := l.chosen(q.Subject, string(key))
+		if known && to.link == "" {
+			return l.callHere(ctx, inv, string(key), way)
+		}
+		s := l.current.Load()
+		if s == nil {
+			l.status.CallsUp.Drop()
+			return client.Payload{}, errUnsent
+		}
+		result, err := s.exchange(ctx, inv, q, to.link)
+		if err == errGone && known && ctx.Err() == nil {
+			continue // its nodes are forgotten
+		}
+		if errors.Is(err, wamp.NetworkFailure) {
+			l.status.CallsUp.Drop()
+		} else {
+			l.status.CallsUp.Forward() // an error is an answer
+		}
+		return result, err
+	}
+}
+
+// exchange sends a request and waits for the answer: at the link with a name, or with "" at the subject.
+func (s *session) exchange(ctx context.Context, inv *client.Invocation, q conn.Out, at string) (client.Payload, error) {
+	l := s.link
+	if inv.More() && at == "" {
+		if at = s.find(ctx, q.Subject); at == "" {
+			return client.Payload{}, client.NewError(wamp.FeatureNotSupported.Error(),
+				"no Runnel offers "+q.Subject+" over NATS, and other programs take no arguments in parts")
+		}
+	}
+	if at != "" {
+		q.Subject = linkSubject + at + "." + q.Subject
+	}
 	in := &answers{wake: make(chan struct{}, 1)}
 	box, err := s.conn.Inbox(in.put)
 	if err == nil {
 		defer box.Close()
+		box.Await(q.Subject)
 		q.Reply = box.Subject
 		err = s.conn.Publish(q)
 	}
 	if err != nil {
 		return client.Payload{}, l.unsent(err)
 	}
-	result, err := (&waiting{link: l, session: s, request: &q, call: inv, in: in}).await(ctx)
-	if errors.Is(err, wamp.NetworkFailure) {
-		l.status.CallsUp.Drop()
-	} else {
-		l.status.CallsUp.Forward() // an error is an answer
+	w := &waiting{link: l, session: s, request: &q, call: inv, in: in, at: at}
+	if inv.More() {
+		w.parts = &outflow{waiting: w, room: make(chan struct{}, 1), failed: make(chan error, 1)}
 	}
-	return result, err
+	p, err := w.await(ctx)
+	if err == errGone && inv.More() {
+		return p, client.NewError(wamp.NetworkFailure.Error(), err.Error())
+	}
+	return p, err
+}
+
+// chosen returns where a call is to go by its resource key. ok is false if it has none, or no link has told nodes for the procedure.
+func (l *Link) chosen(name, key string) (to place, ok bool) {
+	if key == "" {
+		return to, false
+	}
+	uri, _ := subject.URI(name)
+	return l.calls.shards.choose(uri, key, l.router())
+}
+
+// callHere makes a call in the local realm that has come to the link while the nodes of the other routers were changing.
+func (l *Link) callHere(ctx context.Context, inv *client.Invocation, key string, way []client.Hop) (client.Payload, error) {
+	o := client.CallOptions{Timeout: inv.Timeout(), ForwardFor: append(way, l.cluster()), Extra: wamp.Sharding(key)}
+	if inv.ReceiveProgress() {
+		o.Progress = func(r *client.Result) { inv.Progress(client.Raw(r.Payload)) }
+	}
+	if inv.More() {
+		o.Input = func(ctx context.Context) (client.Payload, bool, error) {
+			p, more, err := inv.Input(ctx)
+			return client.Raw(p), more, err
+		}
+	}
+	result, err := l.local.Call(ctx, inv.Procedure(), o, client.Raw(inv.Payload))
+	if err != nil {
+		return client.Payload{}, err
+	}
+	return client.Raw(result.Payload), nil
+}
+
+// suspect forgets the nodes of a link that does not answer. If it is there all the same, it tells them again.
+func (l *Link) suspect(name string) {
+	if name == "" || !l.calls.shards.drop(name) {
+		return
+	}
+	signal(l.calls.dirty)
+	if s := l.current.Load(); s != nil {
+		s.askNodes()
+	}
 }
 
 // unsent returns the answer to a call whose request cannot be sent.
@@ -216,26 +298,23 @@ func (l *Link) unsent(err error) error {
 	return errUnsent
 }
 
-// request returns the message for a call, without the subject for answers.
-func (l *Link) request(inv *client.Invocation) (q conn.Out, err error) {
+// request returns the message for a call, without the subject for answers, and its way.
+func (l *Link) request(inv *client.Invocation, key string) (q conn.Out, way []client.Hop, err error) {
 	procedure := inv.Procedure()
 	r, ok := l.calls.imported.Best(procedure)
 	if !ok {
-		return q, client.NewError(wamp.NoSuchProcedure.Error(), "no rule of the uplink imports it")
+		return q, nil, client.NewError(wamp.NoSuchProcedure.Error(), "no rule of the uplink imports it")
 	}
-	if inv.More() {
-		return q, client.NewError(wamp.FeatureNotSupported.Error(), "calls with progressive arguments do not cross a link to NATS")
-	}
-	way, ok := l.leaveBy(inv.ForwardFor(), client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()})
+	way, ok = l.leaveBy(inv.ForwardFor(), client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()})
 	if !ok {
 		l.status.Looped.Add(1)
-		return q, client.NewError(wamp.NoSuchProcedure.Error(), "no callee on either side of the uplink")
+		return q, nil, client.NewError(wamp.NoSuchProcedure.Error(), "no callee on either side of the uplink")
 	}
 	if q.Subject, err = subject.Of(r.ToRemote(procedure)); err != nil {
-		return q, client.NewError(wamp.NoSuchProcedure.Error(), err.Error())
+		return q, nil, client.NewError(wamp.NoSuchProcedure.Error(), err.Error())
 	}
 	if q.Data, err = payload.Encode(inv.Payload, l.opts.Serializer); err != nil {
-		return q, client.NewError(wamp.InvalidArgument.Error(), err.Error())
+		return q, nil, client.NewError(wamp.InvalidArgument.Error(), err.Error())
 	}
 	q.Header = q.Header.Add(payload.TypeField, payload.Call).
 		Add(payload.ContentTypeField, payload.ContentType(l.opts.Serializer)).
@@ -246,227 +325,11 @@ func (l *Link) request(inv *client.Invocation) (q conn.Out, err error) {
 	if inv.ReceiveProgress() {
 		q.Header = q.Header.Add(payload.ProgressField, "true")
 	}
-	return q, nil
-}
-
-// answers holds the answers to a request that are not handled yet.
-type answers struct {
-	wake chan struct{} // holds one signal
-
-	mu sync.Mutex
-	// Guarded by mu.
-	list []*conn.Msg
-	size int
-	err  error // no more answers will arrive
-}
-
-var errProgressNotTaken = client.NewError(wamp.Canceled.Error(), "progressive results were not taken in time")
-
-// put adds an answer or the end of the connection. The goroutine that reads calls it.
-func (a *answers) put(m *conn.Msg, err error) {
-	a.mu.Lock()
-	switch {
-	case err != nil:
-		a.err = client.NewError(wamp.NetworkFailure.Error(), err.Error())
-		if d := (*conn.Denied)(nil); errors.As(err, &d) {
-			a.err = client.NewError(wamp.NotAuthorized.Error(), err.Error())
-		}
-	case a.size > 0 && a.size+len(m.Data) > maxProgress:
-		a.err = errProgressNotTaken
-	case a.err == nil:
-		a.list = append(a.list, m.Clone())
-		a.size += len(m.Data) + len(m.Header) + msgSize
+	if inv.More() {
+		q.Header = q.Header.Add(payload.MoreField, "true")
 	}
-	a.mu.Unlock()
-	signal(a.wake)
-}
-
-func (a *answers) take() (list []*conn.Msg, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	list, a.list, a.size = a.list, nil, 0
-	return list, a.err
-}
-
-// waiting is a call to the cluster until its end.
-type waiting struct {
-	link    *Link
-	session *session
-	request *conn.Out
-	call    *client.Invocation
-	in      *answers
-
-	canceled <-chan struct{} // nil: the call was canceled
-	timer    *time.Timer
-	quiet    time.Duration // of the timer
-	probing  bool          // the timer starts the probe
-	silence  wamp.Failure  // of a call without answer
-}
-
-// await returns the answer to a request, and passes on progressive results.
-func (w *waiting) await(ctx context.Context) (client.Payload, error) {
-	w.quiet, w.probing, w.silence, w.canceled = w.link.calls.times.probe, true, wamp.NetworkFailure, ctx.Done()
-	w.timer = time.NewTimer(w.quiet)
-	defer w.timer.Stop()
-	for {
-		var p client.Payload
-		var over bool
-		var err error
-		select {
-		case <-w.in.wake:
-			p, over, err = w.handle()
-		case <-w.timer.C:
-			over, err = w.silent()
-		case <-w.canceled:
-			over, err = w.interrupt(ctx)
-		}
-		if over || err != nil {
-			return p, err
-		}
+	if key != "" {
+		q.Header = q.Header.Add(payload.KeyField, url.PathEscape(key))
 	}
-}
-
-// handle handles the answers that have arrived.
-func (w *waiting) handle() (p client.Payload, over bool, err error) {
-	list, err := w.in.take()
-	for _, m := range list {
-		switch kind := string(m.Header.Get(payload.TypeField)); kind {
-		case payload.Alive:
-			w.quiet, w.probing, w.silence = w.link.calls.times.life, false, wamp.NetworkFailure
-		case payload.Covered:
-			w.covered()
-		case payload.Progress:
-			if p, err := decode(m); err == nil {
-				w.call.Progress(client.Raw(p))
-			}
-		case "":
-			if stored(m) {
-				w.covered()
-				continue
-			}
-			fallthrough
-		default:
-			p, err = answerOf(m, kind)
-			return p, true, err
-		}
-	}
-	if err == errProgressNotTaken {
-		w.session.cancel(w.request.Reply, wamp.KillNoWait)
-	}
-	if w.canceled != nil {
-		w.timer.Reset(w.quiet)
-	}
-	return p, false, err
-}
-
-// covered notes that the server cannot report whether the subject has a callee.
-func (w *waiting) covered() {
-	if w.quiet != w.link.calls.times.life {
-		w.quiet, w.silence, w.probing = w.link.calls.times.covered, wamp.NoSuchProcedure, false
-	}
-}
-
-// silent probes, or ends a call without an answer.
-func (w *waiting) silent() (over bool, err error) {
-	if w.probing {
-		w.probe()
-		w.quiet, w.probing = max(w.link.calls.times.patience, w.call.Timeout()), false
-		w.timer.Reset(w.quiet)
-		return false, nil
-	}
-	w.session.cancel(w.request.Reply, wamp.KillNoWait)
-	return true, client.NewError(w.silence.Error(), fmt.Sprintf("no callee has answered or given a sign of life for %v", w.quiet))
-}
-
-// interrupt cancels the call. With wamp.Kill the callee's answer ends it.
-func (w *waiting) interrupt(ctx context.Context) (over bool, err error) {
-	mode := wamp.KillNoWait
-	if why := (*client.Interrupt)(nil); errors.As(context.Cause(ctx), &why) {
-		mode = why.Mode
-	}
-	if mode != wamp.Skip {
-		w.session.cancel(w.request.Reply, mode)
-	}
-	if mode != wamp.Kill {
-		return true, ctx.Err()
-	}
-	w.canceled, w.probing, w.quiet = nil, false, w.link.opts.AnswerTime
-	w.timer.Reset(w.quiet)
-	return false, nil
-}
-
-// cancel asks the callee's link to cancel a call.
-func (s *session) cancel(reply string, mode wamp.CancelMode) {
-	s.conn.Publish(conn.Out{Subject: callsSubject, Header: conn.Header(nil).Add(payload.TypeField, payload.Cancel).
-		Add(payload.CallField, reply).Add(payload.ModeField, mode.String())})
-}
-
-// probe asks the other links whether they import topics that cover the subject of a call. It is a separate request:
-// without other links the server reports no responders for the probe, which says nothing about the call.
-func (w *waiting) probe() {
-	w.session.conn.Send(conn.Out{Subject: callsSubject, Header: conn.Header(nil).Add(payload.TypeField, payload.Probe).
-		Add(payload.CallField, w.request.Subject)}, w.link.calls.times.patience, func(m *conn.Msg, err error) {
-		if err == nil {
-			w.in.put(m, nil)
-		}
-	})
-}
-
-// answerOf returns the result or the error in an answer.
-func answerOf(m *conn.Msg, kind string) (client.Payload, error) {
-	if m.NoResponders() {
-		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "nothing at the NATS cluster answers at this subject")
-	}
-	p, err := decode(m)
-	if err != nil {
-		return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), "the answer can't be read: "+err.Error())
-	}
-	service, code := string(m.Header.Get(payload.ServiceError)), string(m.Header.Get(payload.ServiceErrorCode))
-	switch {
-	case kind == payload.Error:
-		uri := string(m.Header.Get(payload.ErrorField))
-		if !wamp.ValidURI(uri, wamp.Exact, false) {
-			uri = runtimeError
-		}
-		return client.Payload{}, &client.Error{URI: uri, Body: client.Body{Payload: p}}
-	case code != "" || service != "":
-		return client.Payload{}, serviceError(service, code, p)
-	}
-	return client.Raw(p), nil
-}
-
-// runtimeError is the URI of an error that has only a text.
-const runtimeError = "wamp.error.runtime_error"
-
-// serviceError returns the error of a micro service: nats.error.CODE with the text, and with the data if there are any.
-func serviceError(text, code string, p codec.Payload) error {
-	uri := "nats.error"
-	if n, err := strconv.ParseUint(code, 10, 31); err == nil {
-		uri += "." + strconv.FormatUint(n, 10)
-	}
-	args, kwargs, _ := p.Decode()
-	e := &client.Error{URI: uri}
-	e.Payload, _ = codec.NewPayload(wamp.CBOR, append([]any{text}, args...), kwargs)
-	return e
-}
-
-// stored reports whether an answer comes from a stream that covers the subject. Such a stream acknowledges the
-// request as if it were an event.
-func stored(m *conn.Msg) bool {
-	if !strings.HasPrefix(string(m.Data), `{"stream":`) {
-		return false
-	}
-	p, err := payload.Decode("application/json", m.Data)
-	args, _, _ := p.Decode()
-	if err != nil || len(args) != 1 {
-		return false
-	}
-	ack, _ := args[0].(map[string]any)
-	_, named := ack["stream"].(string)
-	_, numbered := ack["seq"].(int64)
-	return named && numbered
-}
-
-func decode(m *conn.Msg) (codec.Payload, error) {
-	return payload.Decode(string(m.Header.Get(payload.ContentTypeField)), m.Data)
+	return q, way, nil
 }

@@ -4,7 +4,7 @@ import "time"
 
 // ShortenCalls makes the waits of calls short.
 func (l *Link) ShortenCalls(unit time.Duration) {
-	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit}
+	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit, 50 * unit}
 }
 
 // ShortenLostTime shortens lostTime until restore is called. No link may run meanwhile that began before.

@@ -221,6 +221,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)
+	l.endCalls()
 	if ctx.Err() != nil {
 		err = nil // the link is ending
 	}

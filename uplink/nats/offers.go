@@ -3,12 +3,14 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/payload"
 	"runnel/uplink/nats/subject"
 )
 
@@ -31,8 +33,10 @@ func (l *Link) followRegistrations(ctx context.Context) error {
 	if !slices.ContainsFunc(l.calls.exports, func(r *Rule) bool { return !r.Static }) {
 		return nil
 	}
-	for _, topic := range []string{"on_create", "on_register", "on_unregister", "on_delete"} {
-		_, err := l.local.Subscribe(ctx, "wamp.registration."+topic, client.SubscribeOptions{Persist: true},
+	for _, topic := range []string{
+		"wamp.registration.on_create", "wamp.registration.on_register", "wamp.registration.on_unregister", "wamp.registration.on_delete", wamp.OnShard,
+	} {
+		_, err := l.local.Subscribe(ctx, topic, client.SubscribeOptions{Persist: true},
 			func(*client.Event) { signal(l.calls.dirty) })
 		if err != nil {
 			return err
@@ -41,41 +45,93 @@ func (l *Link) followRegistrations(ctx context.Context) error {
 	return nil
 }
 
-// beginCalls starts the handling of calls on a connection.
-func (s *session) beginCalls() {
-	s.conn.Subscribe(callsSubject, "", s.control) // an ended connection ends the session
-	signal(s.link.calls.dirty)
+// subscribeCalls subscribes to the subjects of links. An ended connection ends the session.
+func (s *session) subscribeCalls() {
+	c := &s.link.calls
+	s.conn.Subscribe(callsSubject, "", s.control)
+	if len(c.exports) > 0 {
+		s.conn.Subscribe(linkSubject+c.name+".>", "", s.calledHere)
+	}
 }
 
-// runCalls keeps the subscriptions of the current connection in step with the registrations of the local realm, until
-// ctx is done.
+// beginCalls starts the handling of calls on a connection.
+func (s *session) beginCalls() {
+	c := &s.link.calls
+	s.subscribeCalls()
+	if len(c.imports)+len(c.exports) > 0 {
+		s.nodes, _ = s.conn.Inbox(func(m *conn.Msg, err error) {
+			if err == nil && string(m.Header.Get(payload.TypeField)) == payload.Nodes {
+				s.toldNodes(m)
+			}
+		})
+		s.askNodes()
+	}
+	signal(c.dirty)
+}
+
+// endCalls forgets what the other links have told: this one does not reach them any more.
+func (l *Link) endCalls() {
+	l.calls.shards.expire(0)
+	signal(l.calls.dirty)
+}
+
+// runCalls keeps the subscriptions of the current connection in step with the registrations of the local realm, and the
+// nodes of this link and of the others up to date, until ctx is done.
 func (l *Link) runCalls(ctx context.Context) {
-	defer close(l.calls.ended)
-	if len(l.calls.exports) == 0 {
+	c := &l.calls
+	defer close(c.ended)
+	if len(c.exports)+len(c.imports) == 0 {
 		return
 	}
-	o := &offers{link: l}
+	o, r := &offers{link: l}, &reaches{link: l, made: make(map[wamp.Pattern]*reached)}
+	tick := time.NewTicker(c.times.announce)
+	defer tick.Stop()
 	for {
 		select {
-		case <-l.calls.dirty:
+		case <-c.dirty:
+		case <-tick.C:
+			if s := l.current.Load(); s != nil {
+				s.announce(callsSubject)
+			}
+			if !c.shards.expire(3 * c.times.announce) {
+				continue
+			}
 		case <-ctx.Done():
 			o.end()
 			return
 		}
 		began := time.Now()
-		want, err := l.registered(ctx)
+		want, own, err := l.registered(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.log.Debug("registrations are not known", "err", err)
-			time.AfterFunc(time.Second, func() { signal(l.calls.dirty) })
+			time.AfterFunc(time.Second, func() { signal(c.dirty) })
 		}
 		o.set(want, err == nil)
+		if err == nil {
+			o.share(own)
+			r.set(ctx)
+		}
 		client.Sleep(ctx, max(listPause, 10*time.Since(began)))
 	}
 }
 
-// registered returns the local patterns to offer, with their rules.
-func (l *Link) registered(ctx context.Context) (map[wamp.Pattern]*Rule, error) {
-	want := make(map[wamp.Pattern]*Rule)
+// share tells the other links the nodes of this one, if they have changed or the connection is a new one.
+func (o *offers) share(own map[wamp.Pattern][]string) {
+	news, left := o.link.calls.shards.set(own)
+	if o.of != nil && (news || o.of != o.told) {
+		o.of.announce(callsSubject)
+		o.told = o.of
+	}
+	var err error
+	if left > 0 {
+		err = fmt.Errorf("%d sharded registrations are too many to tell the other routers, which shard their calls without this one", left)
+	}
+	o.link.ruled("sharded procedures", err)
+}
+
+// registered returns the local patterns to offer, with their rules, and the nodes of sharded registrations by patterns of the cluster.
+func (l *Link) registered(ctx context.Context) (want map[wamp.Pattern]*Rule, own map[wamp.Pattern][]string, err error) {
+	want, own = make(map[wamp.Pattern]*Rule), make(map[wamp.Pattern][]string)
 	var overlaps []any
 	for _, r := range l.calls.exports {
 		p := wamp.Pattern{URI: r.Procedure, Match: r.Match}
@@ -86,31 +142,39 @@ func (l *Link) registered(ctx context.Context) (map[wamp.Pattern]*Rule, error) {
 		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
 	}
 	if overlaps == nil {
-		return want, nil
+		return want, own, nil
 	}
 	welcome, up := l.local.Welcome()
 	if !up {
-		return want, errNotJoined
+		return want, own, errNotJoined
 	}
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	result, err := l.local.Call(ctx, "wamp.registration.list", client.CallOptions{},
 		client.Kwargs(map[string]any{wamp.KeyOverlaps: overlaps, wamp.KeyMembers: true}))
 	if err != nil {
-		return want, err
+		return want, own, err
 	}
 	args := result.Args()
 	if len(args) < 2 {
-		return want, errNoList
+		return want, own, errNoList
 	}
 	list, _ := args[1].([]any)
 	for _, v := range list {
 		details, _ := v.(map[string]any)
-		if p, ok := offered(details, welcome.Session); ok {
-			l.narrow(want, p)
+		p, nodes, ok := offered(details, welcome.Session)
+		if !ok {
+			continue
+		}
+		l.narrow(want, p)
+		if r := want[p]; r != nil && nodes != nil {
+			there := wamp.Pattern{URI: r.ToRemote(p.URI), Match: p.Match}
+			if details["sharded"] == true || l.calls.shards.shares(there, l.router()) {
+				own[there] = append(own[there], nodes...)
+			}
 		}
 	}
-	return want, nil
+	return want, own, nil
 }
 
 var (
@@ -118,19 +182,30 @@ var (
 	errNoList    = errors.New("the local router does not list its registrations")
 )
 
-// offered returns the pattern of a registration. ok is false if only the link itself has it.
-func offered(details map[string]any, own wamp.ID) (p wamp.Pattern, ok bool) {
+// offered returns the pattern of a registration, and the nodes of its callees. ok is false if only the link itself has it.
+func offered(details map[string]any, own wamp.ID) (p wamp.Pattern, nodes []string, ok bool) {
 	p.URI, _ = details["uri"].(string)
 	policy, _ := details["match"].(string)
 	p.Match, ok = wamp.ParseMatch(policy)
 	if !ok || p.URI == "" && p.Match == wamp.Exact || wamp.Reserved(p.URI) {
-		return p, false
+		return p, nil, false
 	}
 	members, _ := details["members"].([]any)
-	return p, slices.ContainsFunc(members, func(v any) bool {
+	named, _ := details["nodes"].([]any)
+	ok = false
+	for i, v := range members {
 		id, _ := v.(int64)
-		return id > 0 && wamp.ID(id) != own
-	})
+		if id <= 0 || wamp.ID(id) == own {
+			continue
+		}
+		ok = true
+		if i < len(named) {
+			if node, _ := named[i].(string); payload.ValidNode(node) {
+				nodes = append(nodes, node)
+			}
+		}
+	}
+	return p, nodes, ok
 }
 
 // narrow adds the part of a registration's pattern that the rules export. If no single pattern describes that part,
@@ -152,7 +227,35 @@ func (l *Link) narrow(want map[wamp.Pattern]*Rule, p wamp.Pattern) {
 type offers struct {
 	link *Link
 	of   *session // the connection
+	told *session // the connection by which the nodes were told
 	made map[wamp.Pattern]*conn.Sub
+}
+
+// offerSet is what a link offers, by patterns of the cluster.
+type offerSet struct {
+	exact map[string]bool
+	wide  []wamp.Pattern
+}
+
+// has reports whether a subject is offered.
+func (o *offerSet) has(name string) bool {
+	uri, ok := subject.URI(name)
+	return ok && o != nil && (o.exact[uri] || slices.ContainsFunc(o.wide, func(p wamp.Pattern) bool { return p.Matches(uri) }))
+}
+
+// publish lets other goroutines know what is offered.
+func (o *offers) publish(want map[wamp.Pattern]*Rule) {
+	set := &offerSet{exact: make(map[string]bool)}
+	for p := range o.made {
+		switch r := want[p]; {
+		case r == nil:
+		case p.Match == wamp.Exact:
+			set.exact[r.ToRemote(p.URI)] = true
+		default:
+			set.wide = append(set.wide, wamp.Pattern{URI: r.ToRemote(p.URI), Match: p.Match})
+		}
+	}
+	o.link.calls.offers.Store(set)
 }
 
 // set adds the missing subscriptions. If all registrations are known, it also ends the subscriptions that are no
@@ -160,12 +263,13 @@ type offers struct {
 func (o *offers) set(want map[wamp.Pattern]*Rule, all bool) {
 	s := o.link.current.Load()
 	if s == nil {
+		o.of = nil
 		return
 	}
 	if s != o.of {
 		o.of, o.made = s, make(map[wamp.Pattern]*conn.Sub)
 	}
-	fresh := false
+	fresh, gone := false, false
 	for p, r := range want {
 		if o.made[p] != nil {
 			continue
@@ -185,7 +289,11 @@ func (o *offers) set(want map[wamp.Pattern]*Rule, all bool) {
 		if want[p] == nil && all {
 			sub.Unsubscribe()
 			delete(o.made, p)
+			gone = true
 		}
+	}
+	if fresh || gone {
+		o.publish(want)
 	}
 	if fresh {
 		o.check(want)
@@ -218,8 +326,12 @@ func (o *offers) check(want map[wamp.Pattern]*Rule) {
 
 // end ends the subscriptions, so that calls go to other callees.
 func (o *offers) end() {
+	o.link.calls.offers.Store(nil)
 	if o.of == nil {
 		return
+	}
+	if o.link.calls.shards.set(nil); o.told == o.of {
+		o.of.announce(callsSubject)
 	}
 	for _, sub := range o.made {
 		sub.Unsubscribe()

@@ -31,6 +31,10 @@ func Probe(ctx context.Context, opts Options) (missing []string, err error) {
 		<-ended
 		s.end(nil)
 	}()
+	s.subscribeCalls()
+	if s.conn.Flush(ctx) == nil {
+		missing = l.status.Snapshot().Refused
+	}
 	for _, w := range l.imports {
 		if w.Store != spool.Durable {
 			if sub, err := s.conn.Subscribe(w.subject, "", func(*conn.Msg) {}); err == nil {

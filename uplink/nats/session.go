@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,12 @@ import (
 // drain the spool, confirm messages of core NATS, and watch JetStream.
 type session struct {
 	// Static after join.
-	link *Link
-	conn *conn.Conn
-	js   *jetstream.JetStream
-	open context.Context // ends with the session
-	end  context.CancelCauseFunc
+	link  *Link
+	conn  *conn.Conn
+	js    *jetstream.JetStream
+	open  context.Context // ends with the session
+	nodes *conn.Inbox     // for the nodes of other links; nil: no procedures cross
+	end   context.CancelCauseFunc
 
 	work        sync.WaitGroup
 	unconfirmed atomic.Int64  // events of core NATS that the server has not confirmed
@@ -39,6 +41,7 @@ type session struct {
 	// Guarded by mu.
 	sent    []parcel          // events of core NATS that the server has not confirmed
 	refused map[string]string // the server's errors for subjects to which the link may not publish
+	lacks   map[*need]bool    // permissions that the server has denied
 	pulling map[string]bool   // subjects of the durable imports that are being consumed
 }
 
@@ -60,7 +63,7 @@ const (
 func newSession(l *Link) *session {
 	s := &session{
 		link: l, prepared: make(chan struct{}), trouble: make(chan struct{}, 1), slots: make(chan struct{}, underWay),
-		written: make(chan struct{}, 1), refused: make(map[string]string), pulling: make(map[string]bool), silent: make(map[string]time.Time),
+		written: make(chan struct{}, 1), refused: make(map[string]string), lacks: make(map[*need]bool), pulling: make(map[string]bool), silent: make(map[string]time.Time),
 	}
 	s.open, s.end = context.WithCancelCause(context.Background())
 	return s
@@ -81,6 +84,7 @@ func (s *session) run(ctx context.Context) error {
 	work.Go(func() { s.end(s.conn.Run(s.open)) })
 	s.subscribe()
 	s.beginCalls()
+	work.Go(s.checkNeeds)
 	work.Go(func() { s.watchStreams(sending) })
 	work.Go(s.confirm)
 	work.Go(func() {
@@ -123,15 +127,65 @@ func signal(c chan struct{}) {
 	}
 }
 
-// denied notes a subject for which the user has no permission.
+// denied notes a subject for which the user has no permission. For subscriptions of topics and procedures see checkImports and offers.
 func (s *session) denied(d *conn.Denied) {
-	if !d.Publish {
-		return // see checkImports
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.need(d); n != nil {
+		s.lacks[n] = true
+		s.link.ruled(n.what, n.denial(d.Text))
+	}
+	if d.Publish && d.Subject != "" && len(s.refused) < maxDenied {
+		s.refused[d.Subject] = d.Text
+	}
+}
+
+// need is a permission that no rule has.
+type need struct {
+	prefix, what, allow string
+	publish, calls      bool // calls: only procedures need it
+}
+
+var needs = []need{
+	{"_INBOX.", "answers", "_INBOX.>", false, false},
+	{"_INBOX.", "answers to others", "_INBOX.>", true, false},
+	{callsSubject, "calls", callsSubject, false, true},
+	{callsSubject, "calls of others", callsSubject, true, true},
+	{linkSubject, "calls to this router", linkSubject + ">", false, true},
+	{linkSubject, "calls to one router", linkSubject + ">", true, true},
+}
+
+// need returns the permission that the server denies; nil: it is that of a rule.
+func (s *session) need(d *conn.Denied) *need {
+	c := &s.link.calls
+	for i := range needs {
+		n := &needs[i]
+		if n.publish == d.Publish && strings.HasPrefix(d.Subject, n.prefix) && (!n.calls || len(c.imports)+len(c.exports) > 0) {
+			return n
+		}
+	}
+	return nil
+}
+
+func (n *need) denial(text string) error {
+	verb := "subscribe to "
+	if n.publish {
+		verb = "publish to "
+	}
+	return errors.New("the server says: " + text + "; allow the user of this link to " + verb + n.allow)
+}
+
+// checkNeeds notes which permissions the server has not denied in this session.
+func (s *session) checkNeeds() {
+	if s.conn.Flush(s.open) != nil {
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d.Subject != "" && len(s.refused) < maxDenied {
-		s.refused[d.Subject] = d.Text
+	for i := range needs {
+		if n := &needs[i]; !s.lacks[n] {
+			s.link.ruled(n.what, nil)
+		}
 	}
 }
 

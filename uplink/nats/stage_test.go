@@ -68,10 +68,7 @@ func (s *site) start(opts nats.Options, servers ...*kit.NATS) {
 	opts.AnswerTime = 2 * time.Second
 	opts.Log = slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("site", s.name)
 	for _, server := range servers {
-		opts.Servers = append(opts.Servers, nats.Server{URL: "nats://" + server.Address, Dial: func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", server.Address)
-		}})
+		opts.Servers = append(opts.Servers, nats.Server{URL: "nats://" + server.Address, Dial: s.serverDial(server)})
 	}
 	link, err := nats.New(opts)
 	kit.Must(s.t, err)
@@ -86,6 +83,14 @@ func (s *site) start(opts nats.Options, servers ...*kit.NATS) {
 	case <-link.Ready():
 	case <-time.After(kit.Patience):
 		s.t.Fatal("the link is not ready")
+	}
+}
+
+// serverDial returns how links connect to a server.
+func (s *site) serverDial(server *kit.NATS) func(ctx context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", server.Address)
 	}
 }
 

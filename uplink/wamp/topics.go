@@ -75,12 +75,14 @@ func passthru(b *client.Body) (extra map[string]any) {
 	}
 	for f := b.Details.Fields(); f.Next(); {
 		switch key := string(f.Key()); key {
-		case "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid":
+		case "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "rkey":
 			if text, ok := f.Value().Text(); ok {
 				if extra == nil {
 					extra = make(map[string]any)
 				}
-				extra[key] = string(text)
+				if extra[key] = string(text); key == "rkey" { // of INVOCATION
+					extra["runmode"] = wamp.Partition
+				}
 			}
 		}
 	}

@@ -35,6 +35,13 @@ func (c *Conn) NewInbox() string {
 	return c.inbox[:len(c.inbox)-1] + "-s." + strconv.FormatUint(c.tokens, 36)
 }
 
+// Await makes the inbox end with a Denied if the server says that requests may not be published to the subject.
+func (b *Inbox) Await(request string) {
+	b.conn.mu.Lock()
+	defer b.conn.mu.Unlock()
+	b.request = request
+}
+
 // Close ends the inbox. A call of the handler may still be in progress.
 func (b *Inbox) Close() { b.remove() }
 

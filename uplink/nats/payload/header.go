@@ -21,9 +21,14 @@ const (
 	TypeField      = "Runnel-Type"      // one of the types below
 	ErrorField     = "Runnel-Error"     // of an error: its URI
 	TimeoutField   = "Runnel-Timeout"   // of a call, in milliseconds
-	CallField      = "Runnel-Call"      // of a cancellation: the reply subject of the call; of a probe: its subject
+	CallField      = "Runnel-Call"      // of a cancellation and a part: the reply subject of the call; of a question: its subject
 	ModeField      = "Runnel-Mode"      // of a cancellation
 	ProgressField  = "Runnel-Progress"  // of a call: "true" if the caller takes progressive results
+	KeyField       = "Runnel-Key"       // of a call: its resource key, percent-encoded
+	MoreField      = "Runnel-More"      // of a call and of a part: "true" if more parts of the arguments follow
+	PartField      = "Runnel-Part"      // of a part: its number; the call itself is part 0
+	TakenField     = "Runnel-Taken"     // of a sign of life: how many bytes of parts were taken
+	LinkField      = "Runnel-Link"      // names the link that sends a message about callees
 	OriginField    = "Runnel-Origin"    // of an event: the origin, as in Nats-Msg-Id
 	HopsField      = "Runnel-Hops"      // the links that an event or a call has crossed, see Hops
 	TimeField      = "Runnel-Time"      // of an event: when it was published, in ms since 1970
@@ -40,9 +45,13 @@ const (
 	Progress = "progress"
 	Error    = "error"
 	Cancel   = "cancel"
+	Part     = "part"    // of the arguments of a call
 	Alive    = "alive"   // the callee is still working
 	Probe    = "probe"   // do topics cover the subject of a call?
 	Covered  = "covered" // they do
+	Ask      = "ask"     // which links offer a subject? Without a subject: which nodes do they have?
+	Offer    = "offer"   // a link offers it
+	Nodes    = "nodes"   // the nodes of a link by the patterns of its sharded registrations
 )
 
 // Origin returns the text of an origin, which is unique among all events.
