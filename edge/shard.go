@@ -38,11 +38,11 @@ func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 
 // weight returns the weight of the callee for a resource key. Of the nodes that a link reaches the highest counts.
 func (s *calleeSeat) weight(resource string) (weight uint64) {
-	far := s.far.Load()
-	if far == nil {
-		return wamp.Weigh(s.node, resource)
+	nodes := s.node
+	if far := s.far.Load(); far != nil && *far != "" {
+		nodes = *far
 	}
-	for node := range strings.SplitSeq(*far, "\x00") {
+	for node := range strings.SplitSeq(nodes, "\x00") {
 		weight = max(weight, wamp.Weigh(node, resource))
 	}
 	return weight
@@ -65,7 +65,7 @@ func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registrati
 	}
 	if away, ok := s.realm.fallbacks.Best(uri); ok && away != reg {
 		other, order := away.chooseFor(o.resource), away.pattern().CompareSpecificity(reg.pattern())
-		if other.far.Load() != nil && other.session != s && (order < 0 || order == 0 && other.weight(o.resource) >= seat.weight(o.resource)) {
+		if far := other.far.Load(); far != nil && *far != "" && other.session != s && (order < 0 || order == 0 && other.weight(o.resource) >= seat.weight(o.resource)) {
 			return away, other
 		}
 	}
@@ -83,9 +83,7 @@ func (c *metaCall) registrationReach() ([]any, error) {
 	}
 	for _, seat := range reg.callees {
 		if seat.session == c.caller {
-			if seat.far.Store(&nodes); nodes == "" {
-				seat.far.Store(nil)
-			}
+			seat.far.Store(&nodes)
 		}
 	}
 	return nil, nil

@@ -94,14 +94,14 @@ type calls struct {
 }
 
 // times are the pauses and waits of calls. Tests shorten them.
-type times struct{ aliveFirst, aliveEvery, patience, life, probe, covered, announce time.Duration }
+type times struct{ aliveFirst, aliveEvery, patience, life, probe, covered time.Duration }
 
 // newCalls checks the rules of procedures.
 func (l *Link) newCalls() error {
 	c := &l.calls
 	c.dirty, c.running = make(chan struct{}, 1), make(map[string]*incoming)
 	c.ended, c.name = make(chan struct{}), rand.Text()
-	c.times = times{aliveFirst, aliveEvery, patience, lifeTime, probeAfter, coveredTime, announceEvery}
+	c.times = times{aliveFirst, aliveEvery, patience, lifeTime, probeAfter, coveredTime}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for i := range l.opts.Export {
 		if r := &l.opts.Export[i]; r.Procedure != "" {

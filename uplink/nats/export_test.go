@@ -4,7 +4,7 @@ import "time"
 
 // ShortenCalls makes the waits of calls short.
 func (l *Link) ShortenCalls(unit time.Duration) {
-	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit, 50 * unit}
+	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit}
 }
 
 // ShortenLostTime shortens lostTime until restore is called. No link may run meanwhile that began before.
@@ -12,4 +12,11 @@ func ShortenLostTime() (restore func()) {
 	before := lostTime
 	lostTime = 3 * time.Second
 	return func() { lostTime = before }
+}
+
+// ShortenAnnouncements shortens announceEvery until restore is called. No link may run meanwhile that began before.
+func ShortenAnnouncements() (restore func()) {
+	before := announceEvery
+	announceEvery = 100 * time.Millisecond
+	return func() { announceEvery = before }
 }

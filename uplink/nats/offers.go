@@ -84,7 +84,7 @@ func (l *Link) runCalls(ctx context.Context) {
 		return
 	}
 	o, r := &offers{link: l}, &reaches{link: l, made: make(map[wamp.Pattern]*reached)}
-	tick := time.NewTicker(c.times.announce)
+	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -93,7 +93,7 @@ func (l *Link) runCalls(ctx context.Context) {
 			if s := l.current.Load(); s != nil {
 				s.announce(callsSubject)
 			}
-			if !c.shards.expire(3 * c.times.announce) {
+			if !c.shards.expire(3 * announceEvery) {
 				continue
 			}
 		case <-ctx.Done():

@@ -29,10 +29,13 @@ import (
 // gets a call with a key at the procedure's own subject passes it on to the link that it is for.
 
 const (
-	announceEvery = 30 * time.Second
-	maxPeers      = 1024    // links whose nodes are known
-	maxAnnounced  = 1 << 20 // bytes of what they have told
+	maxPeers     = 1024    // links whose nodes are known
+	maxAnnounced = 1 << 20 // bytes of what they have told
 )
+
+// announceEvery is the pause between two announcements without a change. A link that misses three of another forgets its nodes. Tests
+// shorten it.
+var announceEvery = 30 * time.Second
 
 // shards are the sharded registrations of this link and of the others. The zero value has none.
 type shards struct {

@@ -239,3 +239,45 @@ func renamed(procedure string) nats.Rule {
 	r.LocalPrefix, r.RemotePrefix = "com.here.", "com."
 	return r
 }
+
+// A link tells its nodes again from time to time, and forgets those of a link that does not.
+func TestNodesAreToldAgain(t *testing.T) {
+	defer nats.ShortenAnnouncements()()
+	kit.EachNATS(t, testNodesAreToldAgain)
+}
+
+func testNodesAreToldAgain(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
+	p := alone(t, server)
+	told := make(chan string, 1000)
+	_, err := p.Subscribe("_RUNNEL.calls", "", func(m *conn.Msg) {
+		if string(m.Header.Get(payload.TypeField)) == payload.Nodes {
+			told <- string(m.Data)
+		}
+	})
+	kit.Must(t, err)
+	_, err = p.Subscribe("_RUNNEL.link.OTHER.>", "", func(m *conn.Msg) { p.Publish(conn.Out{Subject: string(m.Reply), Data: []byte(`"other"`)}) })
+	kit.Must(t, err)
+	kit.Must(t, p.Flush(t.Context()))
+	a := newSite(t, "a", bothWays(), server)
+	shard(t, a, "com.store", "n1", "a1")
+	const nodes = `[["com.store","exact","n1"]]`
+	for range 5 {
+		if got := kit.Receive(t, "the nodes", told); got != nodes {
+			t.Errorf("told %s; want %s", got, nodes)
+		}
+	}
+	callers := []*client.Client{a.program()}
+	kit.Eventually(t, "the link has heard of the other", func() bool {
+		h := conn.Header(nil).Add(payload.TypeField, payload.Nodes).Add(payload.LinkField, "OTHER").Add(payload.HopsField, payload.Hops([]client.Hop{{Node: "z/realm1"}}))
+		kit.Must(t, p.Publish(conn.Out{Subject: "_RUNNEL.calls", Header: h, Data: []byte(`[["com.store","exact","n2"]]`)}))
+		for _, home := range homes(t, callers[0], "com.store") {
+			if home == "other" {
+				return true
+			}
+		}
+		return false
+	})
+	agreed(t, "com.store", callers, "a1")
+}
