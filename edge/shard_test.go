@@ -117,3 +117,102 @@ func TestShardOfSeveralCallees(t *testing.T) {
 		}
 	}
 }
+
+// With a resource key, a node that a link reaches at another router takes the calls that have the highest weight there. The link gets the
+// key, and what it passes on itself stays here. Other calls stay here, too.
+func TestShardsBeyondALink(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		link, callee, caller := s.internal(helloAll), s.join(helloAll), s.join(helloAll)
+		link.say(`[64,1,{"_away":true,"match":"prefix"},"com."]`)
+		link.hear(`[65,1,"$wide"]`)
+		link.say(`[64,2,{"_away":true},"com.x"]`)
+		link.hear(`[65,2,"$away"]`)
+		callee.say(`[64,1,{"invoke":"roundrobin","nkey":"n1"},"com.x"]`)
+		callee.hear(`[65,1,"$here"]`)
+		request, counts := 0, map[string]int{}
+		home := func(from *peer, key string) string {
+			request++
+			from.say(fmt.Sprintf(`[48,%d,{"runmode":"partition","rkey":%q},"com.x"]`, 100+request, key))
+			from.silent()
+			for name, p := range map[string]*peer{"here": callee, "away": link} {
+				if len(p.heard) > 0 {
+					counts[name]++
+					if name == "away" {
+						p.hear(fmt.Sprintf(`[68,%d,"$away",{"rkey":%q}]`, counts[name], key))
+					} else {
+						p.hear(fmt.Sprintf(`[68,%d,"$here",{}]`, counts[name]))
+					}
+					return name
+				}
+			}
+			t.Fatalf("the call for %s went nowhere", key)
+			return ""
+		}
+		round := func() (used map[string]int) {
+			used = map[string]int{}
+			for i := range 40 {
+				used[home(caller, fmt.Sprint("sn", i))]++
+			}
+			return used
+		}
+		if used := round(); used["away"] > 0 {
+			t.Errorf("before the link has named nodes: %v", used)
+		}
+		link.say(`[48,1,{},"wamp.registration._reach",["com.x",{},"n2\u0000n3"]]`)
+		link.hear(`[50,1,{}]`)
+		used := round()
+		if used["away"] < used["here"] || used["here"] == 0 {
+			t.Errorf("two nodes there and one here share the calls as %v", used)
+		}
+		for i := range 40 {
+			if home(link, fmt.Sprint("sn", i)) == "away" {
+				t.Errorf("a call of the link goes back to it")
+			}
+		}
+		caller.say(`[48,1,{},"com.x"]`)
+		callee.hear(`[68,"*","$here",{}]`)
+		counts["here"]++
+		for wrong, answer := range map[string]string{
+			`["com.y",{},"n2"]`: `"wamp.error.no_such_registration"`, `["com.x",{}]`: `"wamp.error.invalid_argument",["*"]`, `[]`: `"wamp.error.invalid_argument",["*"]`,
+		} {
+			link.say(`[48,2,{},"wamp.registration._reach",` + wrong + `]`)
+			link.hear(`[8,48,2,{},` + answer + `]`)
+		}
+		caller.say(`[48,2,{},"wamp.registration._reach",["com.x",{},"n9"]]`) // it has no such registration
+		caller.hear(`[50,2,{}]`)
+		if again := round(); again["away"] != used["away"] {
+			t.Errorf("calls are shared as %v; before as %v", again, used)
+		}
+		link.say(`[48,3,{},"wamp.registration._reach",["com.x",{},""]]`)
+		link.hear(`[50,3,{}]`)
+		if used := round(); used["away"] > 0 {
+			t.Errorf("when the link reaches no node: %v", used)
+		}
+	})
+}
+
+// The first call with a resource key tells the links of a registration that no callee has named a node for.
+func TestRegistrationBecomesSharded(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		link, callee, caller := s.internal(helloAll), s.join(helloAll), s.join(helloAll)
+		link.say(`[32,1,{},"wamp.registration._on_shard"]`)
+		link.hear(`[33,1,"$sub"]`)
+		callee.say(`[64,1,{},"com.x"]`)
+		callee.hear(`[65,1,"$x"]`)
+		listed := func(request int, sharded bool) {
+			t.Helper()
+			link.say(fmt.Sprintf(`[48,%d,{},"wamp.registration.list",[],{"_overlaps":[["com.","prefix"]],"_members":true}]`, request))
+			link.hear(fmt.Sprintf(`[50,%d,{},["*",[{"id":"$x","created":"*","uri":"com.x","match":"exact","invoke":"single","members":["*"],"nodes":["*"],"sharded":%v}]]]`, request, sharded))
+		}
+		listed(1, false)
+		for i := range 2 {
+			caller.say(fmt.Sprintf(`[48,%d,{"runmode":"partition","rkey":"a"},"com.x"]`, i+1))
+			callee.hear(fmt.Sprintf(`[68,%d,"$x",{}]`, i+1))
+			if i == 0 {
+				link.hear(`[36,"$sub","*",{},["*","$x"]]`)
+			}
+		}
+		link.silent()
+		listed(2, true)
+	})
+}

@@ -112,3 +112,39 @@ func TestTheLocalRealmGoesAway(t *testing.T) {
 		}
 	})
 }
+
+// Calls with one resource key reach one callee at the other side, in both directions.
+func TestResourceKeyCrosses(t *testing.T) {
+	tell(t, both, both, func(t *testing.T, w *world) {
+		for procedure, side := range map[string]struct{ to, from *site }{
+			"com.example.here": {w.edge, w.centre}, "com.example.there": {w.centre, w.edge},
+		} {
+			caller := w.at(side.from)
+			for _, node := range []string{"n1", "n2", "n3"} {
+				o := client.RegisterOptions{Invoke: wamp.RoundRobin, Extra: map[string]any{"nkey": node}}
+				_, err := w.at(side.to).Register(t.Context(), procedure, o, func(context.Context, *client.Invocation) (client.Payload, error) {
+					return client.Args(node), nil
+				})
+				kit.Must(t, err)
+			}
+			synctest.Wait()
+			used := map[any]bool{}
+			for i := range 20 {
+				home := ""
+				for range 4 {
+					r, err := caller.Call(t.Context(), procedure, client.CallOptions{Extra: wamp.Sharding(fmt.Sprint("sn", i))}, client.Payload{})
+					kit.Must(t, err)
+					if got := fmt.Sprint(r.Args()...); home != "" && got != home {
+						t.Fatalf("%s: sn%d reached %s, then %s", procedure, i, home, got)
+					} else {
+						home = got
+					}
+				}
+				used[home] = true
+			}
+			if len(used) != 3 {
+				t.Errorf("%s: 20 keys use the callees %v", procedure, used)
+			}
+		}
+	})
+}
