@@ -28,7 +28,11 @@
 //	retained.go   retained events in a key-value bucket
 //	place.go      the way of a message
 //	calls.go      calls to the cluster
+//	waiting.go    a call to the cluster until its end
 //	answer.go     calls from the cluster
+//	parts.go      arguments in parts, both ways
 //	offers.go     which procedures the cluster can call
+//	shards.go     the nodes of sharded registrations at all routers
+//	reaches.go    the nodes at other routers for the local router
 //	probe.go      the permissions and features that a link lacks at a server, for doctor
 package nats

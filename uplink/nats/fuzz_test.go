@@ -1,6 +1,9 @@
 package nats
 
 import (
+	"context"
+	"strconv"
+	"strings"
 	"testing"
 
 	"runnel/edge/wamp"
@@ -49,6 +52,42 @@ func FuzzOpen(f *testing.F) {
 		}
 		if e.o.TTL < 0 || len(e.o.ForwardFor) > l.opts.MaxHops {
 			t.Errorf("%+v", e.o)
+		}
+	})
+}
+
+// Whatever comes as parts of the arguments of a call, those that are taken are in order, and few bytes wait.
+func FuzzParts(f *testing.F) {
+	for _, seed := range []string{"1 2 3.", "1 1", "2", "1. 2", "x", "1 2 3 4", "-1", "", "99999999999999999999"} {
+		f.Add(seed, 1000)
+	}
+	f.Add("1 2 3 4 5 6 7 8 9", 100_000)
+	f.Fuzz(func(t *testing.T, numbers string, size int) {
+		in := &inflow{wake: make(chan struct{}, 1), next: 1}
+		data := make([]byte, min(max(size, 0), 1<<20))
+		for _, n := range strings.Fields(numbers) {
+			h := conn.Header(nil).Add(payload.PartField, strings.TrimSuffix(n, "."))
+			if !strings.HasSuffix(n, ".") {
+				h = h.Add(payload.MoreField, "true")
+			}
+			in.put(&conn.Msg{Header: h, Data: data})
+			if waiting := in.size; waiting > partWindow+len(data)+partCost {
+				t.Fatalf("%d bytes wait", waiting)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for n := 1; ; n++ {
+			m, more, _, err := in.take(ctx)
+			if err != nil {
+				break
+			}
+			if got := string(m.Header.Get(payload.PartField)); got != strconv.Itoa(n) && got != "+"+strconv.Itoa(n) && strings.TrimLeft(got, "+0") != strconv.Itoa(n) {
+				t.Fatalf("part %q is taken as %d", got, n)
+			}
+			if !more && len(in.list) > 0 {
+				t.Fatal("parts wait behind the last one")
+			}
 		}
 	})
 }
