@@ -24,7 +24,8 @@
 //	session.go    one connection
 //	drain.go      from the spool to the cluster: an event as a message
 //	imports.go    messages become local events, also those of durable imports
-//	streams.go    the stream that exports go to, and the consumers of durable imports
+//	streams.go    the stream that exports go to
+//	consumers.go  the consumers of durable imports
 //	retained.go   retained events in a key-value bucket
 //	place.go      the way of a message
 //	calls.go      calls to the cluster

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"runnel/edge/client"
@@ -60,6 +61,9 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.link.opts.Spool.Expire(e.Sequence)
 		return nil
 	}
+	if topic, ok := strings.CutPrefix(e.Topic, bucketMark); ok {
+		return s.putAgain(ctx, e, topic)
+	}
 	toStream := lasting(e) && !(s.plain.Load() && e.Class == spool.Disk)
 	if toStream && s.plain.Load() {
 		s.reject(e.Sequence, e.Topic, errNoJetStream)
@@ -80,12 +84,12 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.reject(e.Sequence, e.Topic, denial(m.Subject, text))
 		return nil
 	}
-	s.retain(e, m)
+	p := parcel{sequence: e.Sequence, topic: e.Topic, subject: m.Subject, value: s.link.value(e, &m)}
 	for {
 		if toStream {
-			err = s.store(ctx, e, m)
-		} else if err = s.conn.Publish(m); err == nil {
-			s.note(parcel{e.Sequence, e.Topic, m.Subject})
+			err = s.store(ctx, p, m)
+		} else {
+			err = s.publish(p, m)
 		}
 		if err != conn.ErrFull {
 			break
@@ -112,28 +116,17 @@ func (s *session) refusal(subject string) (text string, refused bool) {
 	return text, refused
 }
 
-// note makes confirm wait for the server's answer to an event of core NATS.
-func (s *session) note(p parcel) {
-	s.unconfirmed.Add(1)
-	s.mu.Lock()
-	s.sent = append(s.sent, p)
-	s.mu.Unlock()
-	signal(s.written)
-}
-
 // store publishes an event to its stream. Until the stream has stored the first event of this session, store sends
 // one event at a time, so that they stay in order if the first ones fail.
-func (s *session) store(ctx context.Context, e *spool.Event, m conn.Out) error {
+func (s *session) store(ctx context.Context, p parcel, m conn.Out) error {
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p := parcel{e.Sequence, e.Topic, m.Subject}
 	answered := make(chan struct{})
 	proven := s.proven.Load()
-	err := s.js.Send(m, func(_ jetstream.PubAck, err error) {
-		<-s.slots
+	err := s.js.Send(m, s.isSource, func(_ jetstream.PubAck, err error) {
 		s.stored(p, err)
 		if !proven {
 			close(answered)
@@ -153,15 +146,25 @@ func (s *session) store(ctx context.Context, e *spool.Event, m conn.Out) error {
 	return nil
 }
 
+// isSource reports whether a stream may answer events. An event that another one has stored may be missing in its own.
+func (s *session) isSource(stream string) bool {
+	known := s.sources.Load()
+	return known == nil || (*known)[stream]
+}
+
 // stored handles the stream's answer to an event. It does not wait.
 func (s *session) stored(p parcel, err error) {
+	if err == nil {
+		if s.proven.Store(true); p.value != nil {
+			s.put(p)
+		} else {
+			s.finish(p)
+		}
+		return
+	}
+	<-s.slots
 	var denied *conn.Denied
 	switch {
-	case err == nil:
-		s.proven.Store(true)
-		s.link.opts.Spool.Ack(p.sequence)
-		s.link.status.EventsUp.Forward()
-		return
 	case errors.Is(err, conn.ErrClosed) || s.open.Err() != nil:
 		return // the next session sends it again
 	case errors.As(err, &denied):
@@ -169,7 +172,7 @@ func (s *session) stored(p parcel, err error) {
 	case errors.Is(err, conn.ErrNoResponders):
 		err = errNoStream
 		signal(s.trouble)
-	case jetstream.Temporary(err):
+	case jetstream.Temporary(err), err == jetstream.ErrNoPubAck: // the subject may have another stream now
 		signal(s.trouble)
 	}
 	s.reject(p.sequence, p.topic, err)

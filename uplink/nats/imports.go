@@ -188,31 +188,28 @@ const (
 	ownPause  = time.Second // the same for an event of this link that the realm is still storing
 )
 
-// pull consumes a durable import until ctx is done, the connection ends, or the consumer is gone.
-func (s *session) pull(ctx context.Context, w *way, c *jetstream.Consumer, born uint64) {
+// pull consumes a part of a durable import until ctx is done, the connection ends, or the consumer is gone.
+func (s *session) pull(ctx context.Context, p *part, c *jetstream.Consumer) {
 	defer func() {
-		s.mu.Lock()
-		delete(s.pulling, w.subject)
-		s.mu.Unlock()
+		s.setPulling(p, false)
 		signal(s.trouble)
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	err := c.Pull(ctx, jetstream.PullOptions{Batch: pullBatch}, func(m *conn.Msg) {
 		if ctx.Err() == nil {
-			s.received(m, born, stop)
+			s.received(m, p, stop)
 		}
 	})
 	if s.open.Err() == nil && !errors.Is(err, conn.ErrClosed) {
-		s.link.log.Warn("durable import interrupted, retrying", "rule", w.what, "err", cmp.Or(context.Cause(ctx), err))
+		s.link.log.Warn("durable import interrupted, retrying", "rule", p.way.what, "stream", p.stream, "err", cmp.Or(context.Cause(ctx), err))
 	}
 }
 
-// received handles a message of a durable import. It is acknowledged when the local realm has the event. born is the
-// time when the stream was created: together with the number in the stream it identifies a message without an origin.
-// If the local router cannot accept an event at present, stop ends the pull, and the next pull begins with this
-// event.
-func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFunc) {
+// received handles a message of a durable import. It is acknowledged when the local realm has the event. The birth of
+// its stream and its number there identify a message without an origin. If the local router cannot accept an event at
+// present, stop ends the pull, and the next pull begins with this event.
+func (s *session) received(m *conn.Msg, p *part, stop context.CancelCauseFunc) {
 	l, reply := s.link, string(m.Reply)
 	meta, ok := jetstream.ParseMeta(m.Reply)
 	uri, isURI := subject.URI(string(m.Subject))
@@ -220,6 +217,7 @@ func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFun
 		s.js.Term(reply)
 		return
 	}
+	p.last = max(p.last, meta.Sequence)
 	e, err := l.open(uri, m.Header, nil, m.Data)
 	if err == errNotForUs {
 		s.js.Ack(reply)
@@ -234,7 +232,7 @@ func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFun
 		l.recent.first(e.origin)
 	}
 	if e.o.Origin == nil {
-		e.o.Origin = &client.Origin{Node: "nats/" + meta.Stream, Epoch: born, Sequence: meta.Sequence}
+		e.o.Origin = &client.Origin{Node: "nats/" + meta.Stream, Epoch: p.born, Sequence: meta.Sequence}
 	}
 	if w := e.rule; w.MaxAge > 0 && time.Since(meta.Time) > w.MaxAge {
 		s.js.Ack(reply)

@@ -93,6 +93,7 @@ type Link struct {
 	exporter           uplink.Exporter
 	recent             recent // locks for itself
 	latest             latest // locks for itself
+	puts               puts   // locks for itself
 	calls              calls  // locks for itself
 
 	at      atomic.Pointer[client.Hop] // the local realm; nil: not joined yet

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"runnel/uplink/nats/conn"
 	"runnel/uplink/nats/jetstream"
@@ -52,9 +51,10 @@ func Probe(ctx context.Context, opts Options) (missing []string, err error) {
 		case s.isPlain(err):
 		case err != nil:
 			missing = append(missing, fmt.Sprintf("%s: JetStream does not answer: %v", w.what, err))
-		case len(streams) > 0:
-			if _, err := s.js.Stream(ctx, streams[0]); jetstream.Temporary(err) {
-				missing = append(missing, fmt.Sprintf("%s: the stream %s does not answer: %v", w.what, strings.Join(streams, ", "), err))
+		}
+		for _, stream := range streams {
+			if _, err := s.js.Stream(ctx, stream); jetstream.Temporary(err) {
+				missing = append(missing, fmt.Sprintf("%s: the stream %s does not answer: %v", w.what, stream, err))
 			}
 		}
 	}

@@ -1,9 +1,12 @@
 package nats
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"runnel/uplink/nats/conn"
 	"runnel/uplink/nats/jetstream"
@@ -12,68 +15,330 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Retained events are kept in a key-value bucket by their URI. A link puts an event there when it sends it, and publishes the
-// values that it imports when it connects.
+// Retained events are kept in a key-value bucket by their URI. A link puts an event there when it is delivered, and publishes the
+// values that it imports when it connects. A value that the bucket does not take goes back into the spool under a topic of its own. It is
+// held there, and sent again, until the bucket has it or a later value of the same topic.
 
 // latest records which values of the bucket the local realm has.
 type latest struct {
-	mu        sync.Mutex
-	revisions map[string]uint64 // by key; guarded by mu
+	mu sync.Mutex
+	// Guarded by mu.
+	born      time.Time         // when the bucket was made
+	revisions map[string]uint64 // by key
 }
 
-// newer records a value, and reports whether the realm lacks it.
-func (l *latest) newer(key string, revision uint64) bool {
+// newer notes a value, and reports whether the realm does not have it.
+func (l *latest) newer(e *jetstream.Entry) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.revisions == nil {
-		l.revisions = make(map[string]uint64)
+	if l.revisions == nil || !e.Born.Equal(l.born) {
+		l.born, l.revisions = e.Born, make(map[string]uint64)
 	}
-	if revision <= l.revisions[key] || len(l.revisions) >= maxKeys && l.revisions[key] == 0 {
+	last := l.revisions[e.Key]
+	if e.Revision <= last || len(l.revisions) >= maxKeys && last == 0 {
 		return false
 	}
-	l.revisions[key] = revision
+	l.revisions[e.Key] = e.Revision
 	return true
 }
 
-// maxKeys bounds the retained events that a link imports.
-const maxKeys = 64 << 10
+const (
+	maxKeys = 64 << 10 // retained events that a link imports
 
-// prepareBucket creates the bucket, and publishes its values in the realm.
-func (s *session) prepareBucket(ctx context.Context) error {
-	o := &s.link.opts
-	if o.Bucket == "" || s.bucket.Load() != nil {
+	// A realm whose spool is not on disk keeps this much for a bucket that is away.
+	maxParked      = 1024
+	maxParkedBytes = 1 << 20
+
+	// bucketMark begins the topic of a value in the spool. No URI has a space.
+	bucketMark = "bucket "
+)
+
+// value is a retained event for the bucket.
+type value struct {
+	key, origin string
+	event       spool.Event // for the spool, if the bucket does not take the value
+	out         conn.Out    // header and data
+}
+
+// value returns the value of an event that has become message m; nil: it is not retained.
+func (l *Link) value(e *spool.Event, m *conn.Out) *value {
+	if l.opts.Bucket == "" || e.Gap != nil || string(m.Header.Get(payload.RetainField)) != "true" {
 		return nil
 	}
-	b, err := s.js.Bucket(ctx, o.Bucket)
-	if jetstream.IsCode(err, jetstream.CodeStreamNotFound) {
-		b, err = s.js.CreateBucket(ctx, jetstream.BucketConfig{Bucket: o.Bucket, Replicas: s.replicas(), Description: "made by Runnel"})
+	v := &value{key: subject.Key(e.Topic), origin: string(m.Header.Get(payload.OriginField)), out: *m}
+	v.event = spool.Event{Class: max(e.Class, spool.Disk), Time: e.Time, Topic: bucketMark + e.Topic, Options: e.Options, Payload: e.Payload, Expires: e.Expires}
+	if conn.Header(e.Options).Get(payload.OriginField) == nil {
+		v.event.Options = conn.Header(append([]byte(nil), e.Options...)).Add(payload.OriginField, v.origin)
 	}
-	if jetstream.Temporary(err) && !s.isPlain(err) {
-		return err
-	}
-	if err == nil {
-		s.bucket.Store(b)
-		if len(s.link.imports) > 0 {
-			s.work.Go(func() { s.bring(b) })
+	return v
+}
+
+// puts knows the newest value of each key that is under way to the bucket or waits for it, so that no older one follows it.
+type puts struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	keys   map[string]*putting
+	parked map[string]spool.Event // by topic: values that wait in memory, because the spool is not on disk
+	bytes  int                    // of these
+}
+
+// putting is what is under way of one key.
+type putting struct {
+	newest   string // origin of the newest value
+	owed     string // origin of the newest value in the spool; "": none is there
+	unproven int    // values that the bucket has not answered
+}
+
+// send sends a value by a function that does not wait. It sends nothing and reports false if a newer value of the key was sent. again
+// says that the value has waited in the spool in this run.
+func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.keys[v.key]
+	if k == nil {
+		if k = new(putting); len(p.keys) < maxKeys {
+			if p.keys == nil {
+				p.keys = make(map[string]*putting)
+			}
+			p.keys[v.key] = k
 		}
-	} else {
-		err = fmt.Errorf("open bucket %s: %w", o.Bucket, err)
+	} else if again && k.newest != v.origin {
+		if k.owed == v.origin {
+			k.owed = ""
+		}
+		p.tidy(v.key, k)
+		return false, nil
 	}
-	s.link.ruled("bucket "+o.Bucket, err)
+	k.newest = v.origin
+	k.unproven++
+	p.unpark(v.event.Topic)
+	return true, by()
+}
+
+// end notes the outcome of a put. It reports whether the value is the newest one of its key.
+func (p *puts) end(v *value, stored bool) (newest bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.keys[v.key]
+	if k == nil {
+		return true
+	}
+	if k.unproven--; stored && k.owed == v.origin {
+		k.owed = ""
+	}
+	newest = k.newest == v.origin
+	p.tidy(v.key, k)
+	return newest
+}
+
+// owe notes that a value goes back into the spool.
+func (p *puts) owe(v *value) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k := p.keys[v.key]; k != nil {
+		k.owed = v.origin
+	} else if len(p.keys) < maxKeys {
+		p.keys[v.key] = &putting{newest: v.origin, owed: v.origin}
+	}
+}
+
+// tidy forgets a key of which nothing is under way. Holds mu.
+func (p *puts) tidy(key string, k *putting) {
+	if k.unproven <= 0 && k.owed == "" {
+		delete(p.keys, key)
+	}
+}
+
+// park keeps a value in memory. It reports false if there is no room.
+func (p *puts) park(e *spool.Event) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unpark(e.Topic)
+	size := len(e.Options) + len(e.Payload.Raw)
+	if len(p.parked) >= maxParked || p.bytes+size > maxParkedBytes {
+		return false
+	}
+	if p.parked == nil {
+		p.parked = make(map[string]spool.Event)
+	}
+	p.parked[e.Topic] = *e
+	p.bytes += size
+	return true
+}
+
+// unpark forgets a value in memory. Holds mu.
+func (p *puts) unpark(topic string) {
+	if e, ok := p.parked[topic]; ok {
+		p.bytes -= len(e.Options) + len(e.Payload.Raw)
+		delete(p.parked, topic)
+	}
+}
+
+// takeParked takes all values in memory.
+func (p *puts) takeParked() map[string]spool.Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	parked := p.parked
+	p.parked, p.bytes = nil, 0
+	return parked
+}
+
+// prepareBucket makes the bucket, and brings its values into the realm. Values wait until it succeeds. An operator may delete a bucket
+// to make another one, so the link waits before it does that itself.
+func (s *session) prepareBucket(ctx context.Context) error {
+	o := &s.link.opts
+	if o.Bucket == "" {
+		return nil
+	}
+	b, away := s.bucket.Load(), s.bucketAway.Load()
+	if b == nil || away != nil {
+		found, err := s.js.Bucket(ctx, o.Bucket)
+		if jetstream.IsCode(err, jetstream.CodeStreamNotFound) {
+			if b != nil && s.bucketGone.IsZero() {
+				s.bucketGone = time.Now()
+			}
+			if time.Since(s.bucketGone) > askSeldom {
+				found, err = s.js.CreateBucket(ctx, jetstream.BucketConfig{Bucket: o.Bucket, Replicas: s.replicas(), Description: "made by Runnel"})
+			}
+		}
+		if err != nil {
+			err = fmt.Errorf("open bucket %s: %w", o.Bucket, err)
+			s.bucketFails(err)
+			return err
+		}
+		b, s.bucketGone = found, time.Time{}
+		s.bucket.Store(b)
+		s.bucketIsBack()
+	}
+	if len(s.link.imports) > 0 && s.watching.CompareAndSwap(false, true) {
+		s.work.Go(func() { s.bring(b) })
+	}
 	return nil
 }
 
-// retain puts an event into the bucket if it is retained.
-func (s *session) retain(e *spool.Event, m conn.Out) {
-	b := s.bucket.Load()
-	if b == nil || string(m.Header.Get(payload.RetainField)) != "true" {
+// bucketFails notes that the bucket takes no values at present.
+func (s *session) bucketFails(err error) {
+	text := "the bucket does not store it: " + err.Error()
+	s.bucketAway.Store(&text)
+	s.link.ruled("bucket "+s.link.opts.Bucket, err)
+}
+
+// bucketIsBack has the values sent that wait.
+func (s *session) bucketIsBack() {
+	was := s.bucketAway.Swap(nil)
+	s.link.ruled("bucket "+s.link.opts.Bucket, nil)
+	for _, e := range s.link.puts.takeParked() {
+		s.link.opts.Spool.Put(e, nil)
+	}
+	if was != nil {
+		s.link.opts.Spool.Retry()
+	}
+}
+
+// putAgain sends a value from the spool.
+func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) error {
+	l := s.link
+	of := *e
+	of.Topic = topic
+	m, err := l.message(&of, true)
+	p := parcel{sequence: e.Sequence, topic: e.Topic, again: e.Epoch == l.opts.Spool.Epoch()}
+	if err == nil {
+		p.value = l.value(&of, &m)
+	}
+	if p.value == nil { // it is damaged, or the link has no bucket any more
+		l.opts.Spool.Ack(e.Sequence)
+		return nil
+	}
+	p.value.event.Class, p.waits = e.Class, true
+	if away := s.bucketAway.Load(); away != nil && !e.Probe {
+		s.wait(p, errors.New(*away))
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		s.put(p)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// put puts a retained event into the bucket after it was delivered, or again. The caller has taken a slot.
+func (s *session) put(p parcel) {
+	v, b := p.value, s.bucket.Load()
+	if !p.waits {
+		s.link.opts.Spool.Supersede(v.event.Topic)
+	}
+	sent, err := s.link.puts.send(v, p.waits && p.again, func() error {
+		if away := s.bucketAway.Load(); away != nil && !p.waits || b == nil {
+			return errors.New(*cmp.Or(away, &noBucket))
+		}
+		return b.Send(v.key, v.out.Header, v.out.Data, func(_ jetstream.PubAck, err error) { s.answered(p, err) })
+	})
+	if !sent {
+		s.finish(p)
+	} else if err != nil {
+		s.answered(p, err)
+	}
+}
+
+var noBucket = "the bucket is not open yet"
+
+// answered handles the bucket's answer to a value. It does not wait.
+func (s *session) answered(p parcel, err error) {
+	l, v := s.link, p.value
+	newest := l.puts.end(v, err == nil)
+	if err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil) {
+		<-s.slots
+		return // the next session sends it again
+	}
+	if err == nil && s.bucketAway.Load() != nil {
+		s.bucketIsBack()
+	}
+	if err == nil || !newest {
+		s.finish(p)
 		return
 	}
-	what := "bucket " + b.Name
-	err := b.Send(subject.Key(e.Topic), m.Header, m.Data, func(_ jetstream.PubAck, err error) { s.link.ruled(what, err) })
-	if err != nil {
-		s.link.ruled(what, err)
+	if s.bucketAway.Load() == nil {
+		s.bucketFails(err)
+		signal(s.trouble)
 	}
+	if p.waits {
+		<-s.slots
+		s.wait(p, errors.New(*s.bucketAway.Load()))
+		return
+	}
+	l.puts.owe(v)
+	l.opts.Spool.Put(v.event, func(err error) {
+		if err == nil {
+			s.finish(p)
+			return
+		}
+		<-s.slots
+		s.reject(p.sequence, p.topic, err)
+	})
+}
+
+// wait holds a value from the spool until the bucket takes it.
+func (s *session) wait(p parcel, err error) {
+	l := s.link
+	l.puts.owe(p.value)
+	if l.opts.Spool.Hold(p.sequence, err.Error()) {
+		return
+	}
+	if !l.puts.park(&p.value.event) {
+		l.refuse(&l.status.EventsUp, "retained event not kept", p.topic, err)
+	}
+	l.opts.Spool.Ack(p.sequence)
+}
+
+// finish takes an event out of the spool that is where it belongs, and gives its slot back.
+func (s *session) finish(p parcel) {
+	s.link.opts.Spool.Ack(p.sequence)
+	if !p.waits {
+		s.link.status.EventsUp.Forward()
+	}
+	<-s.slots
 }
 
 // bring publishes those values of the bucket that the rules import.
@@ -82,7 +347,7 @@ func (s *session) bring(b *jetstream.Bucket) {
 	defer done()
 	err := b.Watch(ctx, ">", func(e *jetstream.Entry) {
 		uri, ok := subject.OfKey(e.Key)
-		if !ok || e.Deleted || !s.link.latest.newer(e.Key, e.Revision) {
+		if !ok || e.Deleted || !s.link.latest.newer(e) {
 			return
 		}
 		l, err := s.link.open(uri, e.Header, nil, e.Value)
@@ -94,8 +359,12 @@ func (s *session) bring(b *jetstream.Bucket) {
 			err = s.link.local.Publish(s.open, l.uri, l.o, l.body)
 		}
 		s.link.published(uri, err)
-	}, done)
-	if ctx.Err() == nil {
-		s.link.log.Warn("retained events are not imported", "bucket", b.Name, "err", err)
+	}, nil)
+	if ctx.Err() != nil || errors.Is(err, conn.ErrClosed) {
+		return
 	}
+	s.link.log.Warn("retained events are not imported, retrying", "bucket", b.Name, "err", err)
+	s.bucketFails(err) // it may be deleted; see prepareBucket
+	s.watching.Store(false)
+	signal(s.trouble)
 }

@@ -33,16 +33,24 @@ type session struct {
 	proven      atomic.Bool   // JetStream has stored an event in this session
 	plain       atomic.Bool   // the cluster has no JetStream
 	away        atomic.Pointer[string]
-	bucket      atomic.Pointer[jetstream.Bucket] // nil: none so far
+	sources     atomic.Pointer[map[string]bool]  // the streams that may answer events; nil: not known
+	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
+	bucketAway  atomic.Pointer[string]           // why the bucket takes no values; nil: it does
+	watching    atomic.Bool                      // the values of the bucket are being imported
 
-	silent map[string]time.Time // consumers that do not answer, and since when; owned by watchStreams
+	// Owned by watchStreams.
+	silent     map[string]time.Time // consumers that do not answer, and since when
+	streams    map[*way]storage     // of the rules
+	since      map[*way]time.Time   // when the durable imports began, by the clock of the servers
+	bucketGone time.Time            // when the bucket was missed that was there; zero: it is there
 
 	mu sync.Mutex
 	// Guarded by mu.
-	sent    []parcel          // events of core NATS that the server has not confirmed
-	refused map[string]string // the server's errors for subjects to which the link may not publish
-	lacks   map[*need]bool    // permissions that the server has denied
-	pulling map[string]bool   // subjects of the durable imports that are being consumed
+	sent, flushed wave              // events of core NATS: to be flushed, and being flushed
+	refused       map[string]string // what the server says about the last subjects that may not be published to
+	pulling       map[string]bool   // durable imports that are being consumed, by rule and stream
+	ended         map[string]*part  // those that were, and are not any more
+	lacks         map[*need]bool    // permissions that the server has denied
 }
 
 // parcel is an event in flight.
@@ -50,6 +58,25 @@ type parcel struct {
 	sequence uint64
 	topic    string
 	subject  string
+	value    *value // for the bucket, when the event was delivered; nil: it is not retained
+	waits    bool   // it is but a value that waits for the bucket
+	again    bool   // and has waited in this run
+}
+
+// wave is events of core NATS that the server has not confirmed.
+type wave struct {
+	parcels []parcel
+	denied  map[string]string // by subject: what the server says; "": it does not deny it so far
+}
+
+func (w *wave) add(p parcel) {
+	if w.denied == nil {
+		w.denied = make(map[string]string)
+	}
+	w.parcels = append(w.parcels, p)
+	if _, known := w.denied[p.subject]; !known {
+		w.denied[p.subject] = ""
+	}
 }
 
 const (
@@ -63,7 +90,8 @@ const (
 func newSession(l *Link) *session {
 	s := &session{
 		link: l, prepared: make(chan struct{}), trouble: make(chan struct{}, 1), slots: make(chan struct{}, underWay),
-		written: make(chan struct{}, 1), refused: make(map[string]string), lacks: make(map[*need]bool), pulling: make(map[string]bool), silent: make(map[string]time.Time),
+		written: make(chan struct{}, 1), refused: make(map[string]string), pulling: make(map[string]bool), lacks: make(map[*need]bool), ended: make(map[string]*part), silent: make(map[string]time.Time),
+		since: make(map[*way]time.Time),
 	}
 	s.open, s.end = context.WithCancelCause(context.Background())
 	return s
@@ -135,9 +163,21 @@ func (s *session) denied(d *conn.Denied) {
 		s.lacks[n] = true
 		s.link.ruled(n.what, n.denial(d.Text))
 	}
-	if d.Publish && d.Subject != "" && len(s.refused) < maxDenied {
-		s.refused[d.Subject] = d.Text
+	if !d.Publish || d.Subject == "" {
+		return
 	}
+	for _, w := range []*wave{&s.sent, &s.flushed} {
+		if _, known := w.denied[d.Subject]; known {
+			w.denied[d.Subject] = d.Text
+		}
+	}
+	for other := range s.refused {
+		if len(s.refused) < maxDenied {
+			break
+		}
+		delete(s.refused, other) // its next event is sent, and denied again
+	}
+	s.refused[d.Subject] = d.Text
 }
 
 // need is a permission that no rule has.
@@ -204,6 +244,19 @@ func (s *session) reject(sequence uint64, topic string, err error) {
 	l.opts.Spool.Ack(sequence)
 }
 
+// publish sends an event of core NATS. confirm waits for the server's answer. No denial comes in between.
+func (s *session) publish(p parcel, m conn.Out) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.conn.Publish(m); err != nil {
+		return err
+	}
+	s.unconfirmed.Add(1)
+	s.sent.add(p)
+	signal(s.written)
+	return nil
+}
+
 // confirm takes events of core NATS out of the spool when the server has them, that is, when it has answered a later
 // PING.
 func (s *session) confirm() {
@@ -214,26 +267,39 @@ func (s *session) confirm() {
 			return
 		}
 		s.mu.Lock()
-		sent := s.sent
-		s.sent = nil
+		s.flushed, s.sent = s.sent, wave{}
 		s.mu.Unlock()
 		if err := s.conn.Flush(s.open); err != nil {
 			s.end(err) // the next session sends them again
 			return
 		}
-		for i := range sent {
-			p := &sent[i]
-			s.mu.Lock()
-			text, refused := s.refused[p.subject]
-			s.mu.Unlock()
-			if refused {
-				s.reject(p.sequence, p.topic, denial(p.subject, text))
-				continue
+		s.mu.Lock()
+		flushed := s.flushed
+		for subject, text := range flushed.denied {
+			if text == "" {
+				delete(s.refused, subject)
 			}
-			s.link.opts.Spool.Ack(p.sequence)
-			s.link.status.EventsUp.Forward()
 		}
-		s.unconfirmed.Add(-int64(len(sent)))
+		s.flushed = wave{}
+		s.mu.Unlock()
+		for i := range flushed.parcels {
+			p := &flushed.parcels[i]
+			switch text := flushed.denied[p.subject]; {
+			case text != "":
+				s.reject(p.sequence, p.topic, denial(p.subject, text))
+			case p.value != nil:
+				select {
+				case s.slots <- struct{}{}:
+					s.put(*p)
+				case <-s.open.Done():
+					return
+				}
+			default:
+				s.link.opts.Spool.Ack(p.sequence)
+				s.link.status.EventsUp.Forward()
+			}
+		}
+		s.unconfirmed.Add(-int64(len(flushed.parcels)))
 	}
 }
 

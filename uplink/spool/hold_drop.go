@@ -84,7 +84,7 @@ func (s *Spool) dropOldestTopics() {
 	s.dropTopics(topics, BySize)
 }
 
-// dropTopics drops all events of the given topics and returns their number.
+// dropTopics drops all events of the given topics and returns their number. Reason "" leaves no gap.
 func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped int) {
 	h := &s.held
 	m := loss{reason: reason, first: ^uint64(0), held: true}
@@ -101,7 +101,7 @@ func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped i
 	}
 	for _, in := range h.tail {
 		if topics[in.topic] && !in.gone {
-			s.dropHeldEntry(in)
+			s.dropHeldEntry(in, reason)
 		}
 	}
 	for _, seg := range h.segments {
@@ -123,15 +123,19 @@ func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped i
 	h.trimTail()
 	s.retireHeld()
 	s.signalRoom()
-	if m.count > 0 {
+	if m.count > 0 && reason != "" {
 		s.recordLoss(m)
 	}
 	return m.count
 }
 
 // dropHeldEntry removes an event of the tail. Its topic is dropped.
-func (s *Spool) dropHeldEntry(in *heldEvent) {
-	if !s.leaveTail(in, ErrFull) {
+func (s *Spool) dropHeldEntry(in *heldEvent, reason Reason) {
+	err := ErrFull
+	if reason == "" {
+		err = nil // a later event stands for it
+	}
+	if !s.leaveTail(in, err) {
 		s.depth--
 		s.octets -= in.octets
 	}
@@ -150,6 +154,16 @@ func (s *Spool) DiscardHeld(topic string) int {
 		}
 	}
 	return s.dropTopics(topics, ByOperator)
+}
+
+// Supersede removes the held events of a topic, because a later one has made them needless. It leaves no gap.
+func (s *Spool) Supersede(topic string) {
+	s.mu.Lock()
+	defer s.unlockAndCall()
+	if t := s.held.topics[topic]; t != nil {
+		s.dropTopics(map[*heldTopic]bool{t: true}, "")
+		signal(s.more)
+	}
 }
 
 // discardHeld drops the n oldest held events.

@@ -254,3 +254,35 @@ func TestHeldEventsBehindMemoryEvents(t *testing.T) {
 		b.consistent()
 	})
 }
+
+// A later event stands for the held ones of its topic: they leave without a gap, also over a restart, and their publishers hear of no error.
+func TestSupersede(t *testing.T) {
+	for _, written := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{RetryFirst: time.Hour})
+			b.hold("a.other", 2, 100, written)
+			b.hold("a.b", 3, 100, written)
+			stored := make(chan error, 1)
+			b.Put(of(Durable, "a.b", 200), func(err error) { stored <- err })
+			b.poll(1) // it is held behind the others
+			b.Supersede("a.b")
+			b.Supersede("a.unknown")
+			if err := <-stored; err != nil {
+				t.Error(err)
+			}
+			b.Put(of(Durable, "a.b", 300), nil)
+			if events := b.poll(1); len(events) != 1 || len(events[0].Payload.Raw) != 300 || events[0].Held {
+				t.Errorf("%+v", events)
+			}
+			st := b.State()
+			if st.Events != 3 || st.Held.Events != 2 || st.Dropped != (Drops{}) || b.heldEvents("a.b") != 0 {
+				t.Errorf("%+v", st)
+			}
+			b.consistent()
+			again := b.again(Options{})
+			if st := again.State(); st.Events != 3 || again.heldEvents("a.other") != 2 || again.heldEvents("a.b") != 0 || st.Dropped != (Drops{}) {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}

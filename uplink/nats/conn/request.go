@@ -14,8 +14,9 @@ type Inbox struct {
 	conn    *Conn
 	token   uint64
 	handle  func(*Msg, error)
-	once    bool   // it ends with the first answer
-	request string // subject of a request
+	once    bool            // it ends with the first answer
+	accept  func(*Msg) bool // reports whether a message is the answer; nil: each is
+	request string          // subject of a request
 	timer   *time.Timer
 }
 
@@ -98,12 +99,15 @@ func (c *Conn) answered(m *Msg) {
 	}
 	c.mu.Lock()
 	b := c.inboxes[token]
-	if b != nil && b.once {
+	if b != nil && b.once && b.accept == nil {
 		delete(c.inboxes, token)
 	}
 	c.mu.Unlock()
 	if b == nil {
 		return // late
+	}
+	if b.accept != nil && (!m.NoResponders() && !b.accept(m) || !b.remove()) {
+		return
 	}
 	if b.timer != nil {
 		b.timer.Stop()
@@ -119,7 +123,13 @@ func (c *Conn) answered(m *Msg) {
 // by the goroutine of Run, or from any goroutine with ErrNoResponders, ErrTimeout, a Denied or ErrClosed. m.Reply is
 // ignored. done must not wait.
 func (c *Conn) Send(m Out, timeout time.Duration, done func(*Msg, error)) error {
-	b := &Inbox{handle: done, once: true, request: m.Subject}
+	return c.SendFor(m, timeout, nil, done)
+}
+
+// SendFor is Send with a function that reports whether a message is the answer. The goroutine of Run calls it. Other messages are
+// ignored, and the request goes on.
+func (c *Conn) SendFor(m Out, timeout time.Duration, accept func(*Msg) bool, done func(*Msg, error)) error {
+	b := &Inbox{handle: done, once: true, accept: accept, request: m.Subject}
 	if err := c.add(b, timeout); err != nil {
 		return err
 	}

@@ -192,6 +192,39 @@ func TestPubAck(t *testing.T) {
 	}
 }
 
+// Answers of others do not stand for that of the stream. An error does, and so does a PubAck that comes after them.
+func TestAnswersOfOthers(t *testing.T) {
+	const other, stream, failed = `{"stream":"OTHER","seq":7}`, `{"stream":"S","seq":8}`, `{"error":{"code":503,"err_code":10008}}`
+	for _, c := range []struct {
+		answers []string
+		want    string
+	}{
+		{[]string{other, `7`, ``, `{}`, stream}, "{S 8 false } <nil>"},
+		{[]string{stream, other}, "{S 8 false } <nil>"},
+		{[]string{other, failed, stream}, "(10008)"},
+		{[]string{other}, ErrNoPubAck.Error()},
+		{[]string{`7`, `7`}, ErrNoPubAck.Error()},
+		{nil, conn.ErrTimeout.Error()},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			j, s := start(t)
+			outcome := make(chan string, 10)
+			kit.Must(t, j.Send(conn.Out{Subject: "a"}, func(stream string) bool { return stream == "S" }, func(a PubAck, err error) {
+				outcome <- fmt.Sprint(a, err)
+			}))
+			r := s.next()
+			for _, text := range c.answers {
+				s.answer(r, text)
+			}
+			time.Sleep(time.Minute)
+			if got := <-outcome; !strings.Contains(got, c.want) || len(outcome) > 0 {
+				t.Errorf("%q: %s", c.answers, got)
+			}
+			s.end(j)
+		})
+	}
+}
+
 func TestParseMeta(t *testing.T) {
 	at := time.Unix(0, 1700000000000000000)
 	want := Meta{"S", "C", 2, 30, 4, at, 5}
@@ -409,6 +442,7 @@ func TestWatchGap(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			s.answer(r, `{"name":"C","num_pending":2}`)
+			s.answer(s.next(), `{"created":"2026-01-01T00:00:00Z"}`)
 		}
 		entry := func(r request, key string, sequence, pending int) {
 			s.send(r.reply, "$KV.B."+key, fmt.Sprintf("$JS.ACK.KV_B.C.1.%d.%d.1.%d", 10*sequence, sequence, pending), "", fmt.Sprint(sequence))
@@ -452,6 +486,7 @@ func TestWatchErrors(t *testing.T) {
 			}
 			s.answer(r, text)
 			if strings.Contains(text, "name") {
+				s.answer(s.next(), `{"created":"2026-01-01T00:00:00Z"}`)
 				s.status(s.next(), "409 Server Shutdown")
 				if d := s.next(); d.subject != "$JS.API.CONSUMER.DELETE.KV_B.C" {
 					t.Errorf("%+v", d)

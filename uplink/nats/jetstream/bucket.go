@@ -33,6 +33,7 @@ type Entry struct {
 	Header   conn.Header
 	Revision uint64
 	Time     time.Time // when the bucket stored it
+	Born     time.Time // when the bucket was made: another bucket of the same name counts revisions anew; only of Watch
 	Deleted  bool      // the key was deleted, or has expired
 }
 
@@ -72,7 +73,7 @@ func (b *Bucket) Put(ctx context.Context, key string, header conn.Header, value 
 
 // Send is Put without waiting, like JetStream.Send.
 func (b *Bucket) Send(key string, header conn.Header, value []byte, done func(PubAck, error)) error {
-	return b.js.Send(conn.Out{Subject: b.subject(key), Header: header, Data: value}, done)
+	return b.js.Send(conn.Out{Subject: b.subject(key), Header: header, Data: value}, func(stream string) bool { return stream == b.stream() }, done)
 }
 
 // Update stores a value if the last revision of the key is the given one; 0: the key was never stored. If it is

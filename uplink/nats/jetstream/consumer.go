@@ -30,11 +30,13 @@ type ConsumerConfig struct {
 
 // ConsumerInfo is the state of a consumer.
 type ConsumerInfo struct {
-	Name       string `json:"name"`
-	AckPending int    `json:"num_ack_pending"` // messages delivered without Ack
-	Pending    uint64 `json:"num_pending"`     // messages that were not delivered yet
-	Waiting    int    `json:"num_waiting"`     // requests for messages
+	Name       string    `json:"name"`
+	Created    time.Time `json:"created"`
+	AckPending int       `json:"num_ack_pending"` // messages delivered without Ack
+	Pending    uint64    `json:"num_pending"`     // messages that were not delivered yet
+	Waiting    int       `json:"num_waiting"`     // requests for messages
 	Config     struct {
+		Description   string `json:"description"`
 		StartSequence uint64 `json:"opt_start_seq"`
 	} `json:"config"`
 	AckFloor struct {
@@ -45,7 +47,8 @@ type ConsumerInfo struct {
 // Consumer is a pull consumer of a stream.
 type Consumer struct {
 	Stream, Name string
-	Pending      uint64 // messages that waited when it was created
+	Created      time.Time // by the clock of the servers
+	Pending      uint64    // messages that waited when it was created
 
 	js *JetStream
 }
@@ -71,7 +74,7 @@ func (j *JetStream) CreateConsumer(ctx context.Context, stream string, config Co
 	if err := j.call(ctx, subject, in, &info); err != nil {
 		return nil, err
 	}
-	return &Consumer{stream, info.Name, info.Pending, j}, nil
+	return &Consumer{stream, info.Name, info.Created, info.Pending, j}, nil
 }
 
 // Existing returns a consumer that is known to exist.

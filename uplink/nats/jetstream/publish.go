@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"runnel/uplink/nats/conn"
 )
@@ -23,19 +24,36 @@ type PubAck struct {
 	Domain    string `json:"domain"`
 }
 
-// errNoPubAck is the answer of a plain program that subscribes to the subject without a stream.
-var errNoPubAck = errors.New("jetstream: the answer to a publication is no PubAck: no stream stores the subject, but a program answers requests to it")
+// ErrNoPubAck means that only answers came that are none of the stream, such as those of a plain program that subscribes to the subject.
+var ErrNoPubAck = errors.New("jetstream: the answer to a publication is no PubAck of its stream: a program answers requests to the subject, and no stream does")
 
 // Send publishes a message to the stream of its subject and does not wait. done is called once if Send returns no error: with the
 // stream's answer, or with an error. The error is ErrNoResponders of conn if no stream has the subject, or if its stream has no
 // leader at the moment. done must not wait.
-func (j *JetStream) Send(m conn.Out, done func(PubAck, error)) error {
-	return j.conn.Send(m, j.timeout, func(answer *conn.Msg, err error) {
-		var ack PubAck
-		if err == nil {
-			ack, err = parsePubAck(answer.Data)
+//
+// from reports whether a stream of this name may answer; nil: each may. Other answers are ignored: programs that subscribe to the
+// subject may answer, too. If no other answer comes in time, the error is ErrNoPubAck.
+func (j *JetStream) Send(m conn.Out, from func(stream string) bool, done func(PubAck, error)) error {
+	var ack PubAck
+	var failed error
+	var strange atomic.Bool
+	return j.conn.SendFor(m, j.timeout, func(answer *conn.Msg) bool {
+		a, err := parsePubAck(answer.Data)
+		if err == ErrNoPubAck || err == nil && from != nil && !from(a.Stream) {
+			strange.Store(true)
+			return false
 		}
-		done(ack, err)
+		ack, failed = a, err
+		return true
+	}, func(_ *conn.Msg, err error) {
+		switch {
+		case err == nil:
+			done(ack, failed)
+		case err == conn.ErrTimeout && strange.Load():
+			done(PubAck{}, ErrNoPubAck)
+		default:
+			done(PubAck{}, err)
+		}
 	})
 }
 
@@ -44,7 +62,7 @@ func (j *JetStream) Publish(ctx context.Context, m conn.Out) (ack PubAck, err er
 	done := make(chan struct{})
 	var failed error
 	var stored PubAck
-	err = j.Send(m, func(a PubAck, err error) {
+	err = j.Send(m, nil, func(a PubAck, err error) {
 		stored, failed = a, err
 		close(done)
 	})
@@ -65,10 +83,10 @@ func parsePubAck(data []byte) (ack PubAck, err error) {
 		if errors.As(err, &e) {
 			return ack, err
 		}
-		return ack, errNoPubAck
+		return ack, ErrNoPubAck
 	}
 	if ack.Stream == "" || ack.Sequence == 0 {
-		return ack, errNoPubAck
+		return ack, ErrNoPubAck
 	}
 	return ack, nil
 }

@@ -91,7 +91,7 @@ func TestPublish(t *testing.T) {
 		const n = 500
 		acks := make(chan uint64, n)
 		for range n {
-			kit.Must(t, js.Send(message("plant.2", "", "x"), func(a jetstream.PubAck, err error) {
+			kit.Must(t, js.Send(message("plant.2", "", "x"), nil, func(a jetstream.PubAck, err error) {
 				if err != nil {
 					t.Error(err)
 				}
@@ -120,12 +120,14 @@ func TestPublish(t *testing.T) {
 		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"plant.1"}}); !jetstream.IsCode(err, jetstream.CodeSubjectOverlap) {
 			t.Error(err)
 		}
-		// A plain program that answers is no stream.
+		// A plain program that answers is no stream, also if it is first.
 		d, _ := open(t, s)
 		_, err := d.Subscribe("plain", "", func(m *conn.Msg) { d.Publish(conn.Out{Subject: string(m.Reply), Data: []byte("{}")}) })
 		kit.Must(t, err)
 		kit.Must(t, d.Flush(ctx))
-		if _, err := js.Publish(ctx, message("plain", "", "x")); err == nil || !strings.Contains(err.Error(), "no PubAck") {
+		c, _ := open(t, s)
+		impatient := jetstream.New(c, jetstream.Options{Timeout: 300 * time.Millisecond})
+		if _, err := impatient.Publish(ctx, message("plain", "", "x")); err == nil || !strings.Contains(err.Error(), "no PubAck") {
 			t.Error(err)
 		}
 	})

@@ -19,7 +19,7 @@ var errAgain = errors.New("jetstream: the consumer of a watch is lost")
 // Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or
 // the connection ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must
 // not wait. ready is called once, by any goroutine, when the last values are complete; it may be nil. Entries may be
-// repeated, for example when the server of the watch is lost: compare their revisions. A value that is soon replaced
+// repeated, for example when the server of the watch is lost: compare their revisions, and Born. A value that is soon replaced
 // may never be delivered.
 func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
 	var once sync.Once
@@ -47,6 +47,10 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 	if err != nil {
 		return err
 	}
+	info, err := b.js.Stream(ctx, b.stream()) // of a bucket that was made after c, nothing comes
+	if err != nil {
+		return err
+	}
 	if c.Pending == 0 {
 		complete()
 	}
@@ -64,7 +68,7 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 		}
 		handler(&Entry{
 			Key: string(m.Subject[prefix:]), Value: m.Data, Header: m.Header, Revision: meta.Sequence, Time: meta.Time,
-			Deleted: deleted(m.Header),
+			Born: info.Created, Deleted: deleted(m.Header),
 		})
 		if meta.Pending == 0 {
 			complete()
