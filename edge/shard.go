@@ -60,7 +60,7 @@ func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registrati
 	if o.resource == "" {
 		return reg, seat
 	}
-	if !reg.sharded.Swap(true) {
+	if !reg.sharded.Load() && !reg.sharded.Swap(true) {
 		s.realm.announce(t, wamp.OnShard, s.id, reg.id)
 	}
 	if away, ok := s.realm.fallbacks.Best(uri); ok && away != reg {
