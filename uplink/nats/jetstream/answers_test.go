@@ -192,39 +192,6 @@ func TestPubAck(t *testing.T) {
 	}
 }
 
-// Answers of others do not stand for that of the stream. An error does, and so does a PubAck that comes after them.
-func TestAnswersOfOthers(t *testing.T) {
-	const other, stream, failed = `{"stream":"OTHER","seq":7}`, `{"stream":"S","seq":8}`, `{"error":{"code":503,"err_code":10008}}`
-	for _, c := range []struct {
-		answers []string
-		want    string
-	}{
-		{[]string{other, `7`, ``, `{}`, stream}, "{S 8 false } <nil>"},
-		{[]string{stream, other}, "{S 8 false } <nil>"},
-		{[]string{other, failed, stream}, "(10008)"},
-		{[]string{other}, ErrNoPubAck.Error()},
-		{[]string{`7`, `7`}, ErrNoPubAck.Error()},
-		{nil, conn.ErrTimeout.Error()},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			j, s := start(t)
-			outcome := make(chan string, 10)
-			kit.Must(t, j.Send(conn.Out{Subject: "a"}, func(stream string) bool { return stream == "S" }, func(a PubAck, err error) {
-				outcome <- fmt.Sprint(a, err)
-			}))
-			r := s.next()
-			for _, text := range c.answers {
-				s.answer(r, text)
-			}
-			time.Sleep(time.Minute)
-			if got := <-outcome; !strings.Contains(got, c.want) || len(outcome) > 0 {
-				t.Errorf("%q: %s", c.answers, got)
-			}
-			s.end(j)
-		})
-	}
-}
-
 func TestParseMeta(t *testing.T) {
 	at := time.Unix(0, 1700000000000000000)
 	want := Meta{"S", "C", 2, 30, 4, at, 5}
