@@ -10,6 +10,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/uplink"
 	"runnel/uplink/nats"
 	"runnel/uplink/nats/conn"
 	"runnel/uplink/nats/payload"
@@ -231,6 +232,26 @@ func testShardsOfPatterns(t *testing.T, binary string) {
 		_, err := b.program().Call(t.Context(), "com.here.store.one", client.CallOptions{Extra: wamp.Sharding("x")}, client.Payload{})
 		return errors.Is(err, wamp.NoSuchProcedure)
 	})
+}
+
+// Rules of a single procedure work as prefixes do. When the other callee has gone, the one here takes all calls.
+func TestShardsOfOneRule(t *testing.T) { kit.EachNATS(t, testShardsOfOneRule) }
+
+func testShardsOfOneRule(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
+	rule := nats.Rule{Rule: uplink.Rule{Procedure: "com.store"}}
+	only := nats.Options{Export: []nats.Rule{rule}, Import: []nats.Rule{rule}}
+	a, b := newSite(t, "a", only, server), newSite(t, "b", only, server)
+	first, second := shard(t, a, "com.store", "n1", "a"), shard(t, b, "com.store", "n2", "b")
+	callers := []*client.Client{a.program(), b.program()}
+	agreed(t, "com.store", callers, "a", "b")
+	kit.Must(t, second.Unregister(t.Context()))
+	agreed(t, "com.store", callers, "a")
+	shard(t, b, "com.store", "n2", "b")
+	agreed(t, "com.store", callers, "a", "b")
+	kit.Must(t, first.Unregister(t.Context()))
+	agreed(t, "com.store", callers, "b")
 }
 
 // renamed is a rule by which com.here. is com. at the cluster.
