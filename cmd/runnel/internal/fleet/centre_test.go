@@ -46,11 +46,29 @@ name = "operator"
 [[realm.role.permission]]
 uri = ""
 match = "prefix"
-allow = ["call", "register"]
+allow = ["call", "register", "subscribe"]
 [[realm.role]]
 name = "gateway"
+forward = true
 [[realm.principal]]
 authid = "pump"
+role = "gateway"
+ticket = "a-long-ticket-for-the-pump"
+[[realm]]
+name = "narrow"
+strict = true
+anonymous = "operator"
+[[realm.role]]
+name = "operator"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["call", "subscribe"]
+[[realm.role]]
+name = "gateway"
+forward = true
+[[realm.principal]]
+authid = "Pump-2"
 role = "gateway"
 ticket = "a-long-ticket-for-the-pump"
 `
@@ -63,9 +81,11 @@ func newCentre(t *testing.T) *centre {
 	kit.Must(t, err)
 	quiet := slog.New(slog.DiscardHandler)
 	c := &centre{Registry: open(t, dir), router: edge.NewRouter(edge.Options{Log: quiet}), conf: conf}
-	opts, err := config.RealmOptions(conf, conf.Realms[0])
-	kit.Must(t, err)
-	kit.Must(t, c.router.AddRealm(opts))
+	for _, realm := range conf.Realms {
+		opts, err := config.RealmOptions(conf, realm)
+		kit.Must(t, err)
+		kit.Must(t, c.router.AddRealm(opts))
+	}
 	listener, err := transport.Listen("tcp://127.0.0.1:0", transport.ListenOptions{Log: quiet})
 	kit.Must(t, err)
 	c.url = fmt.Sprint("tcp://", listener.Addr().(*net.TCPAddr))
