@@ -246,7 +246,7 @@ func (m *realm) reportProcedure(what, procedure string, err error) {
 		return // an error of the application
 	}
 	if suppressed, ok := m.askFailures.Allow(); ok {
-		m.log.Error("procedure that decides about access has failed", "decides", what, "procedure", procedure,
+		m.log.Error("procedure that decides about access failed", "decides", what, "procedure", procedure,
 			"err", fmt.Sprintf("%.200s", err.Error()), "suppressed", suppressed)
 	}
 }

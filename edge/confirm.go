@@ -210,7 +210,7 @@ func (a *acknowledgements) removeSession(t *turn, s *session) {
 	s.withheld = nil
 	s.numberings.Leave()
 	for _, w := range s.unconfirmed {
-		a.resolve(t, w, outcome{err: refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"}})
+		a.resolve(t, w, outcome{err: refusal{wamp.Unavailable, "a subscriber that had to confirm the event has left"}})
 	}
 }
 
@@ -265,9 +265,9 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	t.noteAppend(peer, v, full)
 	switch v {
 	case peerGone:
-		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event does not take it"})
+		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that had to confirm the event does not accept it"})
 	case tooLong:
-		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
+		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that had to confirm the event accepts none of this length"})
 	case noSeat:
 		// The subscriber left between the look-up and here. Its successor is asked as well, if it was there already.
 		// Otherwise the event may have reached no confirmer.
@@ -275,7 +275,7 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 			acks.confirmed(t, peer, w.id)
 			return
 		}
-		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
+		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that had to confirm the event has left"})
 	}
 }
 

@@ -102,7 +102,7 @@ func TestConfirmingSubscriberLeaves(t *testing.T) {
 		part.say(`[337,"$p"]`)
 		sensor.hear(`[17,1,"$p"]`)
 		part.conn.Close()
-		sensor.hear(`[8,16,2,{},"wamp.error.unavailable",["a subscriber that was to confirm the event has left"]]`)
+		sensor.hear(`[8,16,2,{},"wamp.error.unavailable",["a subscriber that had to confirm the event has left"]]`)
 		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
 		sensor.hear(`[17,3,"*"]`)
 		s.nothingWithheld()

@@ -57,7 +57,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 
 // errChooseAgain means that the callee left, or another one became free, between the look-up and the INVOCATION. The present
 // table says which callee to ask.
-var errChooseAgain = errors.New("the callee is not free any more")
+var errChooseAgain = errors.New("the callee is no longer free")
 
 // invoke sends the INVOCATION for the CALL m.
 func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) error {
@@ -112,7 +112,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 // mayCall reports why the session cannot have another call under way. Holds pending.mu.
 func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	if len(s.calls) >= s.realm.router.options().MaxCalls {
-		return refusal{wamp.Unavailable, "the session has reached its limit of calls under way"}
+		return refusal{wamp.Unavailable, "the session has reached its limit of calls in progress"}
 	}
 	if err := s.keepCall(); err != nil {
 		return err
@@ -363,7 +363,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	if !ok {
 		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: o.invoke, created: time.Now(), turn: new(atomic.Uint64), sharded: new(atomic.Bool)}
 	} else if reg.invoke != o.invoke || o.invoke == wamp.Single || s.registrations[reg.id] != nil {
-		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
+		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is already registered, with the policy %q", seat.uri, reg.invoke)}
 	}
 	// REGISTERED is appended before the seat is in the table, so no INVOCATION can precede it.
 	if err := s.keepSeat(seat.uri); err != nil {

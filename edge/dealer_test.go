@@ -353,7 +353,7 @@ func TestRequestIDInUse(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		caller, callee := pair(s, hello, `{}`)
 		caller.say(`[48,7,{},"com.x"]`)
-		caller.hear(`[3,{"message":"CALL.Request 7 is under way already"},"wamp.error.protocol_violation"]`)
+		caller.hear(`[3,{"message":"CALL.Request 7 is already in progress"},"wamp.error.protocol_violation"]`)
 		caller.closed()
 		callee.silent()
 	})

@@ -96,7 +96,7 @@ func (m *realm) declareDurables(rules []DurableRule) {
 	s := m.durables()
 	if s == nil {
 		if len(rules) > 0 {
-			m.log.Error("durable subscriptions are not available: the realm has no directory, or it cannot be read")
+			m.log.Error("durable subscriptions are not available: the realm has no directory, or the directory cannot be read")
 		}
 		return
 	}

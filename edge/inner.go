@@ -92,7 +92,7 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 		return readAnswer(answer)
 	case <-ctx.Done():
 		s.giveUp()
-		return nil, nil, refusal{wamp.Timeout, "no answer came in time"}
+		return nil, nil, refusal{wamp.Timeout, "no answer arrived in time"}
 	case <-m.asks.closed:
 		s.giveUp()
 		return nil, nil, wamp.CloseShutdown

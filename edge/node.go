@@ -60,7 +60,7 @@ func (m *realm) joinNode(s *session) error {
 			return m.refuseNode(s, address(r.member))
 		}
 		r.member.displaced.Store(true)
-		m.log.Warn("session of the same node does not respond; it is closed", "node", s.node.ID,
+		m.log.Warn("session of the same node does not respond; closing it", "node", s.node.ID,
 			"session", r.member.id, "peer", address(r.member), "successor", address(s))
 		r.member.conn.Close()
 	}

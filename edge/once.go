@@ -122,7 +122,7 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 		w := mark.Waiting
 		before := w.publisher
 		if before != nil && !before.internal() && s.internal() { // it comes by a link, too: the gateway gets the answer
-			return nil, refusal{wamp.Unavailable, "the publication is under way"}
+			return nil, refusal{wamp.Unavailable, "the publication is in progress"}
 		}
 		if before != nil {
 			delete(before.withheld, w.id)

@@ -276,7 +276,7 @@ func TestOnceOnlyAcrossRouters(t *testing.T) {
 		link.hear(`[36,"$s","*","*","*"]`)
 		watcher.hear(`[36,"$w","*","*","*"]`)
 		link.say(`[16,4,{"acknowledge":true,"_origin":["a",1,3,"gw-1"]},"com.t"]`)
-		link.hear(`[8,16,4,{},"wamp.error.unavailable",["the publication is under way"]]`)
+		link.hear(`[8,16,4,{},"wamp.error.unavailable",["the publication is in progress"]]`)
 		slow.say(`[337,"$p"]`)
 		gateway.hear(`[17,3,"$p"]`)
 		slow.conn.Close()

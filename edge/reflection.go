@@ -124,7 +124,7 @@ func (r *reflection) define(what described, d description) error {
 		}
 	}
 	if n >= maxDescriptions && !again {
-		return refusal{wamp.Unavailable, fmt.Sprintf("the session has made %d descriptions already", maxDescriptions)}
+		return refusal{wamp.Unavailable, fmt.Sprintf("the session has already made %d descriptions", maxDescriptions)}
 	}
 	r.known[what], r.octets = d, octets
 	return nil

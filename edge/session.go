@@ -210,7 +210,7 @@ func (t *turn) send(peer *session, m *codec.Message) error {
 	v, full, err := peer.out.append(m)
 	t.noteAppend(peer, v, full)
 	if v == tooLong && err == nil {
-		return refusal{wamp.PayloadSizeExceeded, "the receiver takes no message of this length"}
+		return refusal{wamp.PayloadSizeExceeded, "the receiver accepts no message of this length"}
 	}
 	return err
 }

@@ -57,7 +57,7 @@ func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool
 	case c == nil:
 		return s.dropLateChunk(m.Request, o.progress), nil
 	case c.stream == nil || !c.stream.open:
-		return false, violation(fmt.Sprintf("CALL.Request %d is under way already", m.Request))
+		return false, violation(fmt.Sprintf("CALL.Request %d is already in progress", m.Request))
 	case !bytes.Equal(c.stream.procedure, m.Text):
 		return false, violation(fmt.Sprintf("CALL.Request %d is one of %s, not of %s", m.Request, c.stream.procedure, m.Text))
 	}

@@ -71,7 +71,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 		return nil, err
 	}
 	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
-		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session has %d testaments already", maxTestaments)}
+		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session already has %d testaments", maxTestaments)}
 	}
 	will := testament{topic: topic}
 	if will.payload, err = c.willPayload(); err != nil {

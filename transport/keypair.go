@@ -157,9 +157,9 @@ func (c Certificate) Alarm(now time.Time) string {
 	case c.Trouble == "":
 		return alarm
 	case alarm == "":
-		return "the certificate's files have changed and can't be used: " + c.Trouble
+		return "the certificate's files have changed and cannot be used: " + c.Trouble
 	}
-	return alarm + "; its files have changed and can't be used: " + c.Trouble
+	return alarm + "; its files have changed and cannot be used: " + c.Trouble
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

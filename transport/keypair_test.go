@@ -56,8 +56,8 @@ func TestAlarms(t *testing.T) {
 		{long, 90 * day, "expired on"},
 		{short, 6 * day, ""},
 		{short, 6*day + 1, "expires on 2026-01-09"},
-		{Certificate{NotBefore: from, NotAfter: from.Add(90 * day), Trouble: "why"}, 0, "the certificate's files have changed and can't be used: why"},
-		{Certificate{NotBefore: from, NotAfter: from.Add(90 * day), Trouble: "why"}, 90 * day, "renew it; its files have changed and can't be used: why"},
+		{Certificate{NotBefore: from, NotAfter: from.Add(90 * day), Trouble: "why"}, 0, "the certificate's files have changed and cannot be used: why"},
+		{Certificate{NotBefore: from, NotAfter: from.Add(90 * day), Trouble: "why"}, 90 * day, "renew it; its files have changed and cannot be used: why"},
 	} {
 		got := c.certificate.Alarm(from.Add(c.after))
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {

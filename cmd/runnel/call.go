@@ -36,7 +36,7 @@ that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&c.keywords, "kw", nil, "`KEY=VALUE` argument by keyword; may be given several times")
 	f.DurationVar(&c.timeout, "timeout", 0, "give up after this time, with exit status 124")
-	f.BoolVar(&c.progress, "progress", false, "print progressive results as they come, one a line")
+	f.BoolVar(&c.progress, "progress", false, "print progressive results as they arrive, one per line")
 	f.BoolVar(&c.asJSON, "json", false, "print JSON objects")
 	return cmd
 }
@@ -85,7 +85,7 @@ func (c *caller) onProgress(r *client.Result) {
 func (c *caller) print(b *client.Body, progress bool) error {
 	args, kwargs, err := b.Decode()
 	if err != nil {
-		return fmt.Errorf("the result can't be read: %w", err)
+		return fmt.Errorf("cannot read the result: %w", err)
 	}
 	text, err := c.text(args, kwargs, progress)
 	if err == nil && (text != "" || c.asJSON) {

@@ -55,7 +55,7 @@ line. The exit status is 0 if it is allowed, 1 if not.`,
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&printDefault, "print-default", false, "print the built-in default instead")
-	cmd.Flags().BoolVar(&explaining, "explain", false, "say whether AUTHID may do ACTION at URI, and what decides")
+	cmd.Flags().BoolVar(&explaining, "explain", false, "say whether AUTHID may do ACTION at URI, and which setting decides")
 	cmd.Flags().StringVar(&realm, "realm", "", "`NAME` of the realm to explain, if there are several")
 	cmd.Flags().StringVar(&match, "match", "exact", "explain a pattern: exact, prefix or wildcard")
 	return cmd

@@ -14,7 +14,7 @@ func demoCommand() *cobra.Command {
 	var length time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show a whole deployment on this machine",
+		Short: "Run a complete deployment on this machine",
 		Long: `Runs a whole deployment in one process, with real connections throughout: a
 sensor on a serial line (a pseudo-terminal), an edge router, a central router, an
 uplink between them, a program at the edge and two programs in the cloud. It

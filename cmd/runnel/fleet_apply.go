@@ -71,7 +71,7 @@ the file. A node takes files if its [[uplink]] has remote = true.`,
 	cmd.Flags().StringVar(&pattern, "node", "", "the nodes: an id, or a `PATTERN` with * and ?")
 	cmd.Flags().StringVar(&name, "as", "", "`NAME` of the file in the nodes' conf.d (default: that of FILE)")
 	cmd.Flags().IntVar(&o.Parallel, "parallel", 8, "`COUNT` of nodes at a time")
-	cmd.Flags().BoolVar(&o.Dry, "dry-run", false, "have the nodes check the file only")
+	cmd.Flags().BoolVar(&o.Dry, "dry-run", false, "only check the file at the nodes")
 	cmd.Flags().DurationVar(&o.After, "rollback-after", time.Minute, "`TIME` after which a node without its link rolls back")
 	return cmd
 }

@@ -25,7 +25,7 @@ func passwdCommand() *cobra.Command {
 	var p passwords
 	cmd := &cobra.Command{
 		Use:   "passwd [AUTHID]",
-		Short: "Derive from a password what a config needs",
+		Short: "Derive a principal's keys from a password",
 		Long: `Asks for a password, twice and without showing it, or reads it from standard
 input if that is no terminal. Prints the key with which a principal of the config
 authenticates by wamp-scram, or by wampcra. The password itself is not in it. With
@@ -41,10 +41,10 @@ secret as the password.`,
 		RunE: func(_ *cobra.Command, args []string) error { return p.run(strings.Join(args, "")) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&p.kdf, "kdf", "argon2id13", "how the key is made of the password: argon2id13, pbkdf2, or argon2id-13 for clients made with Autobahn")
+	f.StringVar(&p.kdf, "kdf", "argon2id13", "how to derive the key from the password: argon2id13, pbkdf2, or argon2id-13 for clients made with Autobahn")
 	f.BoolVar(&p.wampcra, "wampcra", false, "for the method wampcra instead of wamp-scram")
-	f.IntVar(&p.iterations, "iterations", 0, "`NUMBER` of rounds (default: what suits the method)")
-	f.IntVar(&p.memory, "memory", 0, "`KIB` of memory that argon2id13 takes (default 19456)")
+	f.IntVar(&p.iterations, "iterations", 0, "`NUMBER` of rounds (default: depends on the method)")
+	f.IntVar(&p.memory, "memory", 0, "`KIB` of memory for argon2id13 (default 19456)")
 	f.StringVar(&p.role, "role", "", "`NAME` of the principal's role")
 	return cmd
 }

@@ -43,7 +43,7 @@ with a dash.`,
 	f.StringArrayVar(&p.keywords, "kw", nil, "`KEY=VALUE` argument by keyword; may be given several times")
 	f.BoolVar(&p.how.Acknowledge, "ack", false, "wait until the router has accepted the event")
 	f.BoolVar(&p.how.Retain, "retain", false, "ask the router to keep the event for later subscribers")
-	f.DurationVar(&p.how.TTL, "ttl", 0, "how long the event means anything, like 10s: it is not delivered later")
+	f.DurationVar(&p.how.TTL, "ttl", 0, "lifetime of the event, like 10s: it is not delivered later")
 	f.BoolVar(&p.stdin, "stdin", false, "publish each line of standard input, as the last ARG")
 	return cmd
 }

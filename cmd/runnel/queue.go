@@ -15,7 +15,7 @@ import (
 func queueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
-		Short: "Show, drop or retry the events that wait for uplinks",
+		Short: "Show, drop or retry events that wait for uplinks",
 		Long: `Shows, drops or retries events that wait for the far side of an uplink, by calling
 runnel.queue.ls, .peek, .drop and .retry in the uplink's realm. The realm's permissions
 must allow that call; the built-in default does.`,
@@ -41,7 +41,7 @@ func queueListCommand() *cobra.Command {
 func queuePeekCommand() *cobra.Command {
 	var l remote.Listing
 	cmd := &cobra.Command{
-		Use: "peek UPLINK", Short: "Print the oldest events that wait", Args: cobra.ExactArgs(1),
+		Use: "peek UPLINK", Short: "Print the oldest waiting events", Args: cobra.ExactArgs(1),
 		Example: "  runnel queue peek central -n 3",
 		RunE: func(_ *cobra.Command, args []string) error {
 			var list []report.QueuedEvent
@@ -59,7 +59,7 @@ func queueDropCommand() *cobra.Command {
 	var every, held bool
 	var topic string
 	cmd := &cobra.Command{
-		Use: "drop UPLINK", Short: "Drop events that wait, the oldest first", Args: cobra.ExactArgs(1),
+		Use: "drop UPLINK", Short: "Drop waiting events, the oldest first", Args: cobra.ExactArgs(1),
 		Long: `Drops events that wait, the oldest first. A gap event tells the far side how many are
 missing. Events already on their way may still arrive. --held drops all held events,
 --topic the held events of one topic.`,
@@ -78,7 +78,7 @@ missing. Events already on their way may still arrive. --held drops all held eve
 	p.Flags(cmd, version)
 	p.NodeFlag(cmd)
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many")
-	cmd.Flags().BoolVar(&every, "all", false, "drop all events that wait now")
+	cmd.Flags().BoolVar(&every, "all", false, "drop all waiting events")
 	cmd.Flags().BoolVar(&held, "held", false, "drop all held events")
 	cmd.Flags().StringVar(&topic, "topic", "", "drop the held events of this topic, as the far side names it")
 	return cmd
@@ -107,7 +107,7 @@ func choices(made ...bool) (n int) {
 func queueRetryCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
-		Use: "retry [UPLINK]", Short: "Try held events again now", Args: cobra.MaximumNArgs(1),
+		Use: "retry [UPLINK]", Short: "Retry held events now", Args: cobra.MaximumNArgs(1),
 		Long: `Retries events that are held because the far side has rejected them: the first one of
 each topic and, once that is accepted, the rest. Without UPLINK it retries those of
 all uplinks of the realm.`,

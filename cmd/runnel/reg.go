@@ -50,10 +50,10 @@ further ones wait.`,
 	r.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringVar(&r.command, "exec", "", "`CMD` to run for each call")
-	f.BoolVar(&r.echo, "echo", false, "return what is sent")
+	f.BoolVar(&r.echo, "echo", false, "return the arguments")
 	f.StringVar(&r.match, "match", "exact", "exact, prefix or wildcard")
 	f.StringVar(&r.invoke, "invoke", "single", "who is called if several register: single, first, last, roundrobin or random")
-	f.IntVar(&r.parallel, "parallel", 8, "calls answered at the same time")
+	f.IntVar(&r.parallel, "parallel", 8, "number of concurrent calls")
 	return cmd
 }
 

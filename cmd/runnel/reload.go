@@ -20,7 +20,7 @@ func reloadCommand() *cobra.Command {
 	var pid string
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have a running router read its config again",
+		Short: "Make a running router reload its configuration",
 		Long: `Has a running router read its config again, by calling runnel.reload in the realm,
 and prints the changes. The realm's permissions must allow that call; the
 built-in default does. SIGHUP does the same.

@@ -31,6 +31,6 @@ status 3 if the config is invalid and status 1 otherwise.`,
 		RunE: func(*cobra.Command, []string) error { return daemon.Run(file, strict, version) },
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().BoolVar(&strict, "strict", false, "end if the config is invalid or a part of it cannot start")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit if the config is invalid or a part of it cannot start")
 	return cmd
 }

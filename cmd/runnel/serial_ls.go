@@ -11,7 +11,7 @@ import (
 func serialCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serial",
-		Short: "Look at serial ports, and add lines",
+		Short: "Inspect serial ports, and add serial lines",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

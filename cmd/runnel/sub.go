@@ -25,7 +25,7 @@ func subCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "sub URI...",
-		Short: "Print events, one a line",
+		Short: "Print events, one per line",
 		Long: `Subscribes and prints what is published, one event a line: the topic, the
 arguments as JSON, then key=value. Bytes are printed as 0x and hexadecimal.
 With --json each line is an object with topic, args, kwargs, publication and the
@@ -117,7 +117,7 @@ func (s *subscriber) event(topic string, e *client.Event) error {
 	}
 	text, err := s.text(e)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "runnel: an event of %s can't be read: %v\n", term.Printable(topic), err)
+		fmt.Fprintf(os.Stderr, "runnel: cannot read an event of %s: %v\n", term.Printable(topic), err)
 		return nil
 	}
 	if _, err := fmt.Fprintln(s.out, text); err != nil {

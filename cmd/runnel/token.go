@@ -75,7 +75,7 @@ func tokenRevokeCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
 		Use:   "revoke TOKEN",
-		Short: "Remove a token; gateways that enrolled with it stay",
+		Short: "Remove a token; gateways that have enrolled with it stay enrolled",
 		Long: `Removes a token, named by its id as "runnel token ls" prints it, or by the token
 itself. Gateways that enrolled with it stay: "runnel fleet forget" removes one.`,
 		Args: cobra.ExactArgs(1),

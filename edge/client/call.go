@@ -183,7 +183,7 @@ func (s *session) cancelSlow(id wamp.ID, k *call) {
 	}
 }
 
-var errProgressNotTaken = errors.New("progressive results were not taken in time")
+var errProgressNotTaken = errors.New("progressive results were not read in time")
 
 // take returns the progressive results since the last time, and whether the call is over.
 func (k *call) take() (progressed []*Result, over bool) {

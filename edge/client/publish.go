@@ -78,7 +78,7 @@ func (o *PublishOptions) message(serializer wamp.Serializer, topic string, p Pay
 }
 
 // ErrExpired is returned by Publish if PublishOptions.TTL was over before fewer than Options.Unacknowledged were pending.
-var ErrExpired = errors.New("the event's time is over")
+var ErrExpired = errors.New("the event has expired")
 
 // publishWithin publishes once fewer than Options.Unacknowledged such publications are pending. The wait reduces the event's time.
 func (s *session) publishWithin(ctx context.Context, topic string, o PublishOptions, p Payload) (err error) {

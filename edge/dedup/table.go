@@ -52,7 +52,7 @@ type numbering[W any] struct {
 	shared   bool                // several clients have used it, or it was read from a log
 }
 
-// Mark is the place of one publication in its numbering while the publication is under way.
+// Mark is the place of one publication in its numbering while the publication is in progress.
 type Mark[W any] struct {
 	Waiting W // set by the caller before it unlocks the table
 
@@ -66,7 +66,7 @@ type State uint8
 
 const (
 	New     State = iota // the publication was not routed yet
-	Pending              // the publication is under way; its mark is the first attempt's
+	Pending              // the publication is in progress; its mark is the first attempt's
 	Routed               // the publication was routed
 	Busy                 // the publication is new, but an earlier one of its numbering is being routed
 )

@@ -275,7 +275,7 @@ func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
 		if d.declared && !slices.ContainsFunc(rules, func(r Rule) bool { return r.Owner == d.Owner && r.Name == d.Name }) {
 			d.declared = false
 			d.changed()
-			s.Log.Warn("durable subscription is not declared any more; it stays until it is dropped", "subscription", d.Name)
+			s.Log.Warn("durable subscription is no longer declared; it stays until it is dropped", "subscription", d.Name)
 		}
 	}
 	return err

@@ -66,7 +66,7 @@ func (d *Subscription) dropBarred() bool {
 	d.advance()
 	d.dropped += g.Events
 	d.addGap(&g)
-	d.store.Log.Warn("durable events are dropped, no connected consumer may read them", "subscription", d.Name, "events", g.Events,
+	d.store.Log.Warn("dropping durable events that no connected consumer may read", "subscription", d.Name, "events", g.Events,
 		"total", d.dropped)
 	return g.Events > 0
 }

@@ -214,7 +214,7 @@ func (s *Store) noteWritten(position, number uint64) {
 func (s *Store) noteDamage(path string, reported map[uint64]bool) {
 	for _, segment := range s.journal.Segments() {
 		if journal.Name(segment.Number) == filepath.Base(path) && !reported[segment.Number] {
-			s.Log.Warn("log of durable events is damaged; some may be missing", "file", path)
+			s.Log.Warn("log of durable events is damaged; some events may be missing", "file", path)
 			s.putGap(loss{reason: "damage", segment: segment.Number})
 		}
 	}

@@ -244,7 +244,7 @@ func (d *Subscription) cut(list []dropped, reason string) {
 	d.dropped += uint64(events)
 	d.addGap(&gap{First: first, Last: last.position, Events: uint64(events), Reason: reason})
 	if d.store.loud() {
-		d.store.Log.Warn("durable subscription has reached a bound; its oldest events are dropped", "subscription", d.Name,
+		d.store.Log.Warn("durable subscription has reached a bound; dropping its oldest events", "subscription", d.Name,
 			"reason", reason, "events", events, "total", d.dropped)
 	}
 }

@@ -102,7 +102,7 @@ func (h *History) Record(e *PastEvent, position uint64) {
 	h.mu.Unlock()
 	if e.size > limit {
 		if h.tooLong.CompareAndSwap(false, true) {
-			h.log.Warn("event is longer than its history may be; this event and others like it are not kept",
+			h.log.Warn("event is larger than the limit of its history; such events are not kept",
 				"match", h.Match.String(), "uri", h.URI, "topic", string(e.Topic), "limit", limit)
 		}
 		return

@@ -74,7 +74,7 @@ func (d *Disk) noteResult(err error) bool {
 	case err != nil:
 		d.delay = min(max(2*d.delay, firstDelay), lastDelay)
 		d.saveAt = time.Now().Add(d.delay)
-		d.Log.Warn("cannot keep state on disk; changes are in memory only", "err", err, "retry_in", d.delay.String())
+		d.Log.Warn("cannot write state to disk; changes are in memory only", "err", err, "retry_in", d.delay.String())
 	case d.delay > 0:
 		d.delay = 0
 		d.Log.Info("state is kept on disk again")

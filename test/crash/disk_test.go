@@ -142,7 +142,7 @@ func TestRefused(t *testing.T) {
 	}
 	defer func() { top.end() }()
 	top.arrivesAfter("crash.disk.x", 1)
-	if _, err := edge.process.Logs(`topic held, the far side rejects its events.*topic=crash.disk.secret.*not_authorized`); err != nil {
+	if _, err := edge.process.Logs(`topic held: the far side rejects its events.*topic=crash.disk.secret.*not_authorized`); err != nil {
 		t.Error(err)
 	}
 	kit.Eventually(t, "the rejected events alone are kept", func() bool { q := edge.queue(c); return q.events == 3 && q.dropped == 0 })

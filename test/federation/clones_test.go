@@ -222,7 +222,7 @@ func TestHalfOpenIsNoSecondGateway(t *testing.T) {
 	if l := gateway.link(here, "up"); l.Clash != "" {
 		t.Error(l.Clash)
 	}
-	_, err = centre.process.Logs("does not respond; it is closed")
+	_, err = centre.process.Logs("does not respond; closing it")
 	kit.Must(t, err)
 	if strings.Contains(centre.process.Stderr.Text(), "used twice") {
 		t.Error("the centre took the old session for another node")

@@ -53,7 +53,7 @@ func TestNamesOfTheLocalNetwork(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	out, err = binary.Command("call", "--url", "tcp://nobody-is-called-so.local:8080", "--realm", "realm1", "wamp.session.count").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "nothing on the local network answers") {
+	if err == nil || !strings.Contains(string(out), "no host on the local network answers") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -292,7 +292,7 @@ func TestAlarms(t *testing.T) {
 		return len(s.Alarms) == 0 && s.Sensor.LastGood != "" && s.Lines.BadInARow == 0
 	})
 	kit.Eventually(t, "an alarm again", alarmed("no good reading for more than 300ms"))
-	for _, said := range []string{"serial device gives no good reading", "serial device prints only lines that cannot be read", "serial device gives good readings again"} {
+	for _, said := range []string{"serial device sends no valid reading", "serial device sends only unreadable lines", "serial device sends valid readings again"} {
 		kit.Eventually(t, "the log says "+said, func() bool { return strings.Contains(r.Stderr.Text(), said) })
 	}
 }

@@ -145,7 +145,7 @@ func TestCertificateRenewal(t *testing.T) {
 	if left, _ := metric(t, metrics, "runnel_listener_certificate_expiry_seconds"); left < (65 * day).Seconds() {
 		t.Errorf("%v seconds are left", left)
 	}
-	runnel(t, "reload", "--url", r.unix).expect(t, 0, "listener tls://127.0.0.1:0: another certificate\n", "")
+	runnel(t, "reload", "--url", r.unix).expect(t, 0, "listener tls://127.0.0.1:0: new certificate\n", "")
 }
 
 // The same for the client certificate of an uplink.

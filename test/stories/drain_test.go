@@ -121,7 +121,7 @@ func TestDataDirectoryIsOneRouters(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n")
 	again := func() *process { return start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")) }
 	second := again()
-	second.logs(`data directory \S+data: another router has it \(process \d+\)`)
+	second.logs(`data directory \S+data: another router uses it \(process \d+\)`)
 	if status := second.wait(); status != 1 {
 		t.Errorf("status %d", status)
 	}

@@ -105,10 +105,10 @@ func TestApplyWhileTheLinkIsCut(t *testing.T) {
 
 	w.hold() // the answer does not reach the centre, so the node has not begun when the wire is cut
 	applying := start(t, "fleet", "apply", file, "--node", "gw-1", "--rollback-after", "1s", "--url", c.unix)
-	g.logs("file of the centre written")
+	g.logs("file from the centre written")
 	w.lose()
 	g.logs("configuration applied")
-	g.logs("the link is not back; the file of the centre is rolled back")
+	g.logs("the link is not back; the file from the centre is rolled back")
 	kit.Eventually(t, "the file is gone", func() bool {
 		left, _ := filepath.Glob(filepath.Join(g.dir, "conf.d/gps.toml*"))
 		return len(left) == 0

@@ -216,7 +216,7 @@ func TestRollBackSurvivesAKill(t *testing.T) {
 	g.wait()
 	g.begin(t)
 	g.holds(t)
-	g.logs("the file before is restored")
+	g.logs("the previous file is restored")
 	applying.sees("gw-1: failed: rolled back: the router ended before the link was back")
 	if status := applying.wait(); status != 1 {
 		t.Errorf("status %d", status)

@@ -41,7 +41,7 @@ const (
 var asked = []time.Duration{0, 300 * time.Millisecond, 1300 * time.Millisecond}
 
 // ErrNotFound means that no host on the local network answered for the name.
-var ErrNotFound = errors.New("nothing on the local network answers to this name (mDNS)")
+var ErrNotFound = errors.New("no host on the local network answers to this name (mDNS)")
 
 // IsLocal reports whether a host name is resolved by multicast DNS.
 func IsLocal(host string) bool {

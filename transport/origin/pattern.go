@@ -178,11 +178,11 @@ func parseLabel(label string) (string, error) {
 		return ascii, nil
 	}
 	if strings.Contains(label, "*") {
-		return "", fmt.Errorf("%q: a * and letters beyond ASCII can't stand in one component, because browsers send it encoded", label)
+		return "", fmt.Errorf("%q: one component cannot contain both a * and letters beyond ASCII, because browsers send it encoded", label)
 	}
 	ascii, err := punycode.Label(label)
 	if err != nil {
-		return "", fmt.Errorf("%q can't stand in a host name", label)
+		return "", fmt.Errorf("a host name cannot contain %q", label)
 	}
 	return ascii, nil
 }

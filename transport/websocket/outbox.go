@@ -21,7 +21,7 @@ const (
 	controlTime = 5 * time.Second
 )
 
-var errControls = errors.New("the peer sends PINGs and takes no PONG")
+var errControls = errors.New("the peer sends PINGs and reads no PONG")
 
 // outbox holds the frames that the connection has not taken yet. Data frames come from Conn.Write. Control frames come
 // from any goroutine, between them. The outbox decides who writes a control frame:

@@ -86,7 +86,7 @@ func (k *keepAlive) check() (send bool, err error) {
 		k.timer.Reset(left)
 		return false, nil
 	case k.pinged && stuck:
-		return false, fmt.Errorf("the peer took no bytes for %v", k.timeout)
+		return false, fmt.Errorf("the peer read no bytes for %v", k.timeout)
 	}
 	k.pinged, k.written = true, time.Time{}
 	k.timer.Reset(k.timeout)

@@ -65,7 +65,7 @@ type calls struct {
 
 func (c *calls) wait() { c.work.Wait() }
 
-// begin notes a call. again says that it is a repetition, full that too many calls are under way.
+// begin notes a call. again says that it is a repetition, full that too many calls are in progress.
 func (c *calls) begin(reply string) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,8 +130,8 @@ func (l *Link) called(ctx context.Context, uri string, p *packet.Publish) bool {
 	again, full := l.calls.begin(key)
 	switch {
 	case full:
-		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("too many calls are under way"))
-		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
+		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("too many calls are in progress"))
+		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are in progress"))
 	case !again:
 		l.calls.work.Go(func() {
 			defer l.calls.end(key)
@@ -186,7 +186,7 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 		err = s.tooLong(p)
 	}
 	if err != nil {
-		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent over MQTT: "+err.Error())
+		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "cannot send the answer over MQTT: "+err.Error())
 		p.Payload, err = l.opts.Format.response(q, failure.Body, failure)
 	}
 	if err == nil {

@@ -80,7 +80,7 @@ func (l *Link) hold(e *sent) {
 		return
 	}
 	l.status.EventsUp.Drop()
-	l.log.Error("event dropped, the broker closes the connection when it is sent this event", "topic", e.topic, "bytes", e.size)
+	l.log.Error("event dropped: the broker closes the connection when it gets this event", "topic", e.topic, "bytes", e.size)
 	l.opts.Spool.Ack(e.sequence)
 }
 

@@ -210,7 +210,7 @@ func (a *announced) take() {
 		err = json.Unmarshal(text, &topics)
 	}
 	if err != nil {
-		a.log.Warn("cannot read the record of announced values; values of removed lines stay at the broker", "file", a.file, "err", err)
+		a.log.Warn("cannot read the record of announced values; the broker keeps values of removed lines", "file", a.file, "err", err)
 	}
 	for _, topic := range topics {
 		if naming.Check(topic, "+#") == nil && strings.HasSuffix(topic, "/config") {

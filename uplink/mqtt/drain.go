@@ -124,7 +124,7 @@ func (l *Link) reject(e *spool.Event, err error) {
 	if l.opts.Spool.Hold(e.Sequence, err.Error()) {
 		return
 	}
-	l.refuse(&l.status.EventsUp, "event not forwarded", e.Topic, err)
+	l.refuse(&l.status.EventsUp, "cannot forward the event", e.Topic, err)
 	l.opts.Spool.Ack(e.Sequence)
 }
 

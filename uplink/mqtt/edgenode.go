@@ -31,10 +31,10 @@ type Sparkplug struct {
 const hostTime = 30 * time.Second
 
 var (
-	errEdgeTopic  = errors.New("Sparkplug has topics of its own; write device, the name of the device")
+	errEdgeTopic  = errors.New("Sparkplug defines the topics; write device, the name of the device")
 	errEdgeRetain = errors.New("Sparkplug has no retained data; remove it")
 	errEdgeName   = errors.New(`it is empty or has "/", "+" or "#", which no name in Sparkplug has`)
-	errOnlyEdge   = errors.New("only exported topics with format = \"sparkplug\" have this")
+	errOnlyEdge   = errors.New("only for exported topics with format = \"sparkplug\"")
 	errEdgeImport = errors.New("commands of Sparkplug become events below a prefix; write match = \"prefix\" and a topic that ends with a dot")
 	errNoEdgeNode = errors.New("the uplink has no sparkplug")
 )

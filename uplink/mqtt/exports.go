@@ -32,7 +32,7 @@ func (l *Link) declare(ctx context.Context) error {
 			Match: r.Match, Persist: true, Confirm: true,
 			Refused: func(err error) {
 				if l.status.SetRuleResult(rule, err) && err != nil {
-					l.log.Warn("rule refused, retrying", "rule", rule, "err", err)
+					l.log.Warn("rule refused; retrying", "rule", rule, "err", err)
 				}
 			},
 		}, func(e *client.Event) { l.export(r, e) })
@@ -72,7 +72,7 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		err = l.noteEdge(e, &way, at)
 	}
 	if err != nil {
-		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
+		l.refuse(&l.status.EventsUp, "cannot forward the event", topic, err)
 		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to MQTT: "+err.Error()))
 		return
 	}
@@ -83,7 +83,7 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	event := spool.Event{Class: r.Store, Time: at, Topic: remote, Options: way.options(), Payload: e.Payload, Expires: uplink.Expiry(e)}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
-			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
+			l.refuse(&l.status.EventsUp, "cannot store the event", topic, err)
 		}
 		return err
 	})

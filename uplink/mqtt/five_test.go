@@ -255,7 +255,7 @@ func TestLimitsOfTheBroker(t *testing.T) {
 		say(t, c, "com.example.small", client.PublishOptions{Retain: true}, i)
 	}
 	s.await("the large one is held", func(st uplink.State) bool {
-		return st.Queue.Held.Topics == 1 && strings.HasPrefix(st.Queue.Held.Reason, "the packet has 5") && strings.HasSuffix(st.Queue.Held.Reason, "accepts 500 at most")
+		return st.Queue.Held.Topics == 1 && strings.HasPrefix(st.Queue.Held.Reason, "the packet has 5") && strings.HasSuffix(st.Queue.Held.Reason, "accepts at most 500")
 	})
 	first := next5[*packet.Publish](b)
 	b.send(packet.Ping{Type: packet.TypePingresp}) // time for a third one
@@ -299,7 +299,7 @@ func TestDisconnectsOfTheBroker(t *testing.T) {
 		{packet.Disconnect{Code: 0x8b}, "server shutting down (0x8b)"},
 		{packet.Disconnect{Code: packet.ServerMoved, Properties: packet.Properties{{ID: packet.ServerReference, Text: "b2:1883"}}}, "server moved (0x9d); write the server that it names into url: b2:1883"},
 		{packet.Disconnect{Code: packet.QuotaExceeded, Properties: packet.Properties{{ID: packet.ReasonString, Text: "\x1b[1mtoo much"}}}, "quota exceeded (0x97): [1mtoo much"},
-		{packet.Disconnect{Code: packet.SessionTakenOver}, "session taken over (0x8e); another client takes the session over"},
+		{packet.Disconnect{Code: packet.SessionTakenOver}, "session taken over (0x8e); another client takes over the session"},
 	} {
 		b := s.up(false)
 		b.send(&c.p)

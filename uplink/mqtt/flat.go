@@ -51,7 +51,7 @@ func ParseTimeFormat(name string) (TimeFormat, bool) {
 var (
 	errNotFlat  = errors.New("a flat message holds keyword arguments and at most one positional argument")
 	errSameKey  = errors.New("time_key and values_key are the same")
-	errOnlyFlat = errors.New("only messages with format = \"flat\" have this")
+	errOnlyFlat = errors.New("only for messages with format = \"flat\"")
 )
 
 // check returns why there is no such form, or nil.

@@ -199,7 +199,7 @@ func (s *session) limit(p packet.Properties) {
 		o.ClientID = id
 	}
 	if m.qos < o.QoS || m.noRetain && o.StateTopic != "" {
-		s.link.log.Warn("the broker has limits; messages are sent with less", "url", s.url, "qos", m.qos, "retain", !m.noRetain)
+		s.link.log.Warn("the broker has limits; sending messages with lower settings", "url", s.url, "qos", m.qos, "retain", !m.noRetain)
 	}
 }
 
@@ -214,7 +214,7 @@ func (s *session) tooLong(p *packet.Publish) error {
 	const others = 2 << 10 // more than everything besides topic and payload
 	if m := s.limits.packet; m > 0 && len(p.Payload)+len(p.Topic)+others > m {
 		if size := len(p.Append(nil, s.version)); size > m {
-			return fmt.Errorf("the packet has %d bytes; the broker accepts %d at most", size, m)
+			return fmt.Errorf("the packet has %d bytes; the broker accepts at most %d", size, m)
 		}
 	}
 	return nil

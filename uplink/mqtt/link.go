@@ -304,7 +304,7 @@ func (l *Link) connections(ctx context.Context) {
 			long := lasted > l.opts.Reconnect.Min
 			return l.ending == suspicious && l.trial.AcceptsSome() || long && !l.takeovers.sure()
 		},
-		Failed: func(err error) { l.log.Warn("not connected to the broker, retrying", "err", err) },
+		Failed: func(err error) { l.log.Warn("not connected to the broker; retrying", "err", err) },
 	}
 	c.Run(ctx)
 }

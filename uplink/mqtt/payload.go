@@ -62,11 +62,11 @@ func (f Format) serializer() wamp.Serializer {
 
 var (
 	errTransparent = errors.New("a transparent payload has no form in JSON or CBOR")
-	errNotPlain    = errors.New("the event is not one string or binary")
+	errNotPlain    = errors.New("the event is not a single string or binary")
 	errNotText     = errors.New("the message is not UTF-8; format = \"raw\" takes any bytes")
 	errNotMap      = errors.New("the request is not a map")
 	errNoID        = errors.New("the request has no id")
-	errResponse    = errors.New("the response topic has no level \"response\"; answers go nowhere else")
+	errResponse    = errors.New("the response topic has no level \"response\", which answers need")
 )
 
 // encode returns the message for an event.

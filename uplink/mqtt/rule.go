@@ -56,7 +56,7 @@ const (
 var (
 	errBoth     = errors.New("both a topic and a procedure")
 	errNeither  = errors.New("neither a topic nor a procedure")
-	errImported = errors.New("procedures of an MQTT broker can't be imported")
+	errImported = errors.New("procedures of an MQTT broker cannot be imported")
 	errPlain    = errors.New("calls need the format json or cbor")
 
 	errCallForm  = errors.New("calls have the format of the uplink; remove it here")
@@ -149,9 +149,9 @@ func (r *Rule) check(prefix string) error {
 	case r.Form != nil && r.Procedure != "" && !r.isEdge():
 		return ofKey("format", errCallForm)
 	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
-		return errors.New("a prefix to exchange is not a valid one")
+		return errors.New("a prefix to replace is not valid")
 	case !strings.HasPrefix(r.URI(), prefix):
-		return fmt.Errorf("%q does not begin with the prefix to exchange, %q", r.URI(), prefix)
+		return fmt.Errorf("%q does not begin with the prefix to replace, %q", r.URI(), prefix)
 	}
 	if r.Form != nil {
 		return r.Form.check()
@@ -173,7 +173,7 @@ func named(uri string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%q is no MQTT topic: %w", uri, err)
+	return fmt.Errorf("%q is not an MQTT topic: %w", uri, err)
 }
 
 // requests returns the filters of the requests for the procedures that the rule exports.

@@ -182,7 +182,7 @@ func (s *session) sendOwn(p *packet.Publish) {
 // ownAcknowledged lets the next message of the link itself take the place of one that was acknowledged.
 func (s *session) ownAcknowledged(p *packet.Ack) {
 	if p.Code.Failed() {
-		s.link.log.Warn("the broker refuses a message of the link itself", "topic", s.link.opts.StateTopic, "err", reason(p.Code, p.Properties))
+		s.link.log.Warn("the broker refuses one of the link's own messages", "topic", s.link.opts.StateTopic, "err", reason(p.Code, p.Properties))
 	}
 	s.link.announced.acknowledged(p.ID)
 	if len(s.own) > 0 {

@@ -69,7 +69,7 @@ func (l *Link) takenOver(s *session, err error, harmless bool) error {
 		}
 		how = fmt.Sprintf("and ends the connection soon after, %d times in a row", len(l.takeovers.ends))
 	}
-	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q %s; give each gateway its own [node] id or client_id",
+	text := fmt.Sprintf("another client takes over the session: the broker accepts the client id %q %s; give each gateway its own [node] id or client_id",
 		l.opts.ClientID, how)
 	if l.status.Clashes(text, takeoverWindow) {
 		l.log.Error("another client has the client id of this link", "client_id", l.opts.ClientID, "url", s.url, "err", text)

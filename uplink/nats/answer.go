@@ -209,7 +209,7 @@ func (c *incoming) read(m *conn.Msg, name string) (procedure string, o client.Ca
 		return "", o, p, client.NewError(wamp.InvalidArgument.Error(), "its header "+payload.HopsField+" is damaged")
 	}
 	if o.ForwardFor, ok = l.arrive(hops); !ok {
-		return "", o, p, client.NewError(wamp.NoSuchProcedure.Error(), "the call has passed this realm already, or too many links")
+		return "", o, p, client.NewError(wamp.NoSuchProcedure.Error(), "the call has already passed this realm, or too many links")
 	}
 	if p, err = decode(m); err != nil {
 		return "", o, p, client.NewError(wamp.InvalidArgument.Error(), err.Error())
@@ -290,7 +290,7 @@ func (c *incoming) send(s *session, kind string, p codec.Payload, failure *clien
 	}
 	data, err := payload.Encode(p, l.opts.Serializer)
 	if err != nil {
-		return c.fail(s, client.NewError(wamp.InvalidArgument.Error(), "the answer can't be sent over NATS: "+err.Error()))
+		return c.fail(s, client.NewError(wamp.InvalidArgument.Error(), "cannot send the answer over NATS: "+err.Error()))
 	}
 	out := conn.Out{Subject: c.reply, Data: data}
 	out.Header = out.Header.Add(payload.TypeField, kind).Add(payload.ContentTypeField, payload.ContentType(l.opts.Serializer))

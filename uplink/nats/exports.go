@@ -57,7 +57,7 @@ func (l *Link) export(w *way, e *client.Event) {
 		err = errTooLarge
 	}
 	if err != nil {
-		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
+		l.refuse(&l.status.EventsUp, "cannot forward the event", topic, err)
 		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to NATS: "+err.Error()))
 		return
 	}
@@ -66,7 +66,7 @@ func (l *Link) export(w *way, e *client.Event) {
 	}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
-			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
+			l.refuse(&l.status.EventsUp, "cannot store the event", topic, err)
 		}
 		if errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrClosed) {
 			err = client.NewError(wamp.Unavailable.Error(), err.Error())
@@ -120,6 +120,6 @@ func (l *Link) awaitRoom() {
 // refuse counts a message that cannot cross. It logs the first of several in a row.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
-		l.log.Warn("message dropped; until one crosses, further ones are only counted", "reason", what, "topic", name, "err", err)
+		l.log.Warn("message dropped; further ones are only counted until one crosses", "reason", what, "topic", name, "err", err)
 	}
 }

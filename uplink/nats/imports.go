@@ -63,7 +63,7 @@ type letter struct {
 }
 
 // errNotForUs means that a message is not an event, or does not cross.
-var errNotForUs = errors.New("no event for this link")
+var errNotForUs = errors.New("not an event for this link")
 
 // open reads a message. The result shares the message's memory.
 func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, err error) {

@@ -198,7 +198,7 @@ func (l *Link) connections(ctx context.Context) {
 	c := uplink.Connections{
 		Ready: l.ready, Local: l.local, Reconnect: l.opts.Reconnect, Connect: l.connection,
 		Proven: func(lasted time.Duration) bool { return lasted > l.opts.Reconnect.Min },
-		Failed: func(err error) { l.log.Warn("not connected to the NATS server, retrying", "err", err) },
+		Failed: func(err error) { l.log.Warn("not connected to the NATS server; retrying", "err", err) },
 	}
 	c.Run(ctx)
 }

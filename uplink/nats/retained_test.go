@@ -93,7 +93,7 @@ func testPermissions(t *testing.T, binary string) {
 	a.await("one event is held, one dropped, one sent", func(s uplink.State) bool {
 		return s.Queue.Held.Events == 1 && s.EventsUp.Dropped == 1 && s.EventsUp.Forwarded == 1
 	})
-	a.await("the stream is refused", func(s uplink.State) bool { return strings.Contains(fmt.Sprint(s.Refused), "make stream RUNNEL: ") })
+	a.await("the stream is refused", func(s uplink.State) bool { return strings.Contains(fmt.Sprint(s.Refused), "create stream RUNNEL: ") })
 }
 
 // An event keeps its time and how long it means anything. A link sends no event whose time is over.

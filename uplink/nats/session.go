@@ -240,7 +240,7 @@ func (s *session) reject(sequence uint64, topic string, err error) {
 	if l.opts.Spool.Hold(sequence, err.Error()) {
 		return
 	}
-	l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
+	l.refuse(&l.status.EventsUp, "cannot forward the event", topic, err)
 	l.opts.Spool.Ack(sequence)
 }
 

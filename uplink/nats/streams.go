@@ -38,10 +38,10 @@ func (s *session) watchStreams(ctx context.Context) {
 		if err != nil {
 			text := "JetStream does not answer; events wait until it does (" + err.Error() + ")"
 			if s.away.Store(&text); was == nil {
-				s.link.log.Warn("JetStream is away; events of class disk and durable wait", "err", err)
+				s.link.log.Warn("JetStream does not answer; events of class disk and durable wait", "err", err)
 			}
 		} else if s.away.Store(nil); was != nil {
-			s.link.log.Info("JetStream is back")
+			s.link.log.Info("JetStream answers again")
 		}
 		kept := s.prepareBucket(ctx)
 		if first {
@@ -186,7 +186,7 @@ func (s *session) makeStream(ctx context.Context, missing []*way) error {
 		return err
 	}
 	if err != nil {
-		err = fmt.Errorf("make stream %s: %w; make a stream for the subject yourself, or allow the user of this link to make it", o.Stream, err)
+		err = fmt.Errorf("create stream %s: %w; create a stream for the subject yourself, or allow this link's user to create it", o.Stream, err)
 	}
 	return err
 }

@@ -173,7 +173,7 @@ func TestLostAtTheEnd(t *testing.T) {
 			}
 			c.put(b)
 			b.stop()
-			_, line, lost := strings.Cut(b.log.String(), "events lost that were only in memory")
+			_, line, lost := strings.Cut(b.log.String(), "events lost that were in memory only")
 			if lost != (c.want != "") || !strings.Contains(line, c.want) {
 				t.Errorf("%s: log %s", name, &b.log)
 			}

@@ -118,7 +118,7 @@ type HeldTopic struct {
 
 // ReasonCloses is the reason to pass to Hold if the far side closes the connection on receiving the event. Each retry of such
 // a topic may cost a connection, so these topics are retried one at a time. Retry retries them all.
-const ReasonCloses = "the far side closes the connection when it is sent this event"
+const ReasonCloses = "the far side closes the connection when it gets this event"
 
 // costly reports whether a retry of the topic may cost the connection.
 func (t *heldTopic) costly() bool { return t.reason == ReasonCloses }
@@ -190,7 +190,7 @@ func (s *Spool) holdTopic(name, reason string, size int) *heldTopic {
 		h.schedule(s.opts.RetryFirst)
 	}
 	h.back = t
-	h.logTopic(s.log.Warn, "topic held, the far side rejects its events", "topic", name, "bytes", size, "err", reason)
+	h.logTopic(s.log.Warn, "topic held: the far side rejects its events", "topic", name, "bytes", size, "err", reason)
 	return t
 }
 

@@ -180,7 +180,7 @@ func (s *Spool) logFound(dir string, found journal.Found, r *recovery) {
 		s.log.Warn("incomplete record at the end of spool, as after a power cut", "file", dir, "bytes", found.Torn)
 	}
 	if len(found.Bad) > 0 {
-		s.log.Error("spool is damaged, intact events are forwarded, then the files renamed to .bad", "file", found.Bad)
+		s.log.Error("spool is damaged; intact events are forwarded, then the files are renamed to .bad", "file", found.Bad)
 		r.bad += len(found.Bad)
 	}
 }

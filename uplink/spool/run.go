@@ -205,7 +205,7 @@ func (s *Spool) report(err error) {
 	}
 	if s.alarm == nil {
 		s.alarmed = time.Now()
-		s.log.Error("spool not writable, keeping events in memory", "err", err)
+		s.log.Error("spool not writable; keeping events in memory", "err", err)
 	}
 	s.alarm = err
 	now := s.clock.now()
@@ -267,7 +267,7 @@ func (s *Spool) shutDown() {
 		}
 	}
 	if lost > 0 {
-		s.log.Warn("events lost that were only in memory", "events", lost)
+		s.log.Warn("events lost that were in memory only", "events", lost)
 	}
 }
 

@@ -25,7 +25,7 @@ func (l *Link) remoteFailed(err error) {
 func (l *Link) noteClash(err error) {
 	var refused *client.Error
 	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.Clashes(refused.Error(), 0) {
-		l.log.Error("another node has the id of this one; the centre refuses the link until one of them is changed", "node", l.opts.Identity.ID, "err", err)
+		l.log.Error("another node has the id of this one; the centre refuses the link until one id is changed", "node", l.opts.Identity.ID, "err", err)
 	}
 }
 
@@ -33,7 +33,7 @@ func (l *Link) noteClash(err error) {
 // of routers that is normal, in a tree it means that two nodes have the same id.
 func (l *Link) countLoop(left place) {
 	if l.status.Looped.Add(1) == 1 {
-		l.log.Warn("message dropped, it has passed this realm or too many links; unless the links form a ring, two nodes have the same id",
+		l.log.Warn("message dropped: it has passed this realm or too many links; unless the links form a ring, two nodes have the same id",
 			"realm", left.name)
 	}
 }

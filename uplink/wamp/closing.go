@@ -43,7 +43,7 @@ func (l *Link) hold(e *shipment) {
 		return
 	}
 	l.status.EventsUp.Drop()
-	l.remote.log.Error("event dropped, the centre closes the connection when it is sent this event", "topic", e.topic, "bytes", e.size)
+	l.remote.log.Error("event dropped: the centre closes the connection when it gets this event", "topic", e.topic, "bytes", e.size)
 	l.spool.Ack(e.sequence)
 }
 

@@ -137,7 +137,7 @@ func TestConvictedEventIsDropped(t *testing.T) {
 			t.Errorf("after %d ends: state %+v", n+1, state)
 		}
 	}
-	if text := log.String(); strings.Count(text, "event dropped, the centre closes the connection") != 1 || !strings.Contains(text, "topic=com.a bytes=7") {
+	if text := log.String(); strings.Count(text, "event dropped: the centre closes the connection") != 1 || !strings.Contains(text, "topic=com.a bytes=7") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -228,7 +228,7 @@ func (d *drain) reject(sequence uint64, err error) {
 	}
 	d.link.status.EventsUp.Drop()
 	if !d.link.rejected.Swap(true) {
-		d.link.remote.log.Warn("event dropped, the centre rejects it; further ones of this session are only counted", "err", err)
+		d.link.remote.log.Warn("event dropped: the centre rejects it; further ones of this session are only counted", "err", err)
 	}
 	d.link.spool.Ack(sequence)
 }

@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 			if open := len(d.flight.open()) > 0; open != c.underWay {
 				t.Errorf("the event is under way: %v", open)
 			}
-			if logged := strings.Contains(log.String(), "event dropped, the centre rejects it"); logged != c.logged {
+			if logged := strings.Contains(log.String(), "event dropped: the centre rejects it"); logged != c.logged {
 				t.Errorf("log: %s", log)
 			}
 		})

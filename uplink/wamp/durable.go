@@ -54,7 +54,7 @@ type gate struct {
 const gateTime = 3 * time.Second
 
 // errLater is the answer to an event that is to come again.
-var errLater = client.NewError(wamp.Unavailable.Error(), "the event is to be delivered again")
+var errLater = client.NewError(wamp.Unavailable.Error(), "the event must be delivered again")
 
 // pass reports whether an event may be published.
 func (g *gate) pass(number uint64, now time.Time) bool {
@@ -134,7 +134,7 @@ func (k *kept) answered(err error) {
 }
 
 // errSilent means that the centre has taken the subscription for an ordinary one.
-var errSilent = errors.New("the centre is no Runnel that has durable subscriptions; update it, or remove store = \"durable\"")
+var errSilent = errors.New("the centre is not a Runnel with durable subscriptions; update it, or remove store = \"durable\"")
 
 // report notes whether the centre keeps the rule's events. mu is held.
 func (k *kept) report(err error) {
@@ -189,12 +189,12 @@ func (l *Link) forget() {
 	defer cancel()
 	result, err := l.remote.client.Call(ctx, "runnel.durable.keep", client.CallOptions{}, client.Args(l.keptPrefix(), names))
 	if err != nil {
-		l.remote.log.Debug("durable subscriptions of former rules are not removed", "err", err)
+		l.remote.log.Debug("cannot remove the durable subscriptions of former rules", "err", err)
 		return
 	}
 	if args := result.Args(); len(args) > 0 {
 		if removed, _ := args[0].([]any); len(removed) > 0 {
-			l.remote.log.Info("durable subscriptions of former rules are removed", "total", len(removed))
+			l.remote.log.Info("durable subscriptions of former rules removed", "total", len(removed))
 		}
 	}
 }
@@ -260,7 +260,7 @@ func (k *kept) published(e *client.Event, number uint64, err error) {
 		e.Confirm(errLater)
 	default:
 		if l.status.EventsDown.Drop() {
-			l.local.log.Warn("event dropped, the local router rejects it; until one crosses, further ones are only counted", "rule", k.rule.String(), "err", err)
+			l.local.log.Warn("event dropped: the local router rejects it; further ones are only counted until one crosses", "rule", k.rule.String(), "err", err)
 		}
 		e.Confirm(nil)
 	}
@@ -270,6 +270,6 @@ func (k *kept) published(e *client.Event, number uint64, err error) {
 func (k *kept) lost(events uint64, reason string) {
 	l := k.link
 	l.status.EventsDown.Lose(max(events, 1))
-	l.remote.log.Warn("events for the link were dropped at the centre", "rule", k.rule.String(), "events", events, "reason", reason)
+	l.remote.log.Warn("the centre has dropped events for the link", "rule", k.rule.String(), "events", events, "reason", reason)
 	l.local.client.Publish(l.running, uplink.GapTopic, client.PublishOptions{}, l.gap(&spool.Gap{Reason: spool.Reason(reason), Count: events, Since: time.Now()}))
 }

@@ -76,17 +76,17 @@ func TestDurableEventThatIsNotStored(t *testing.T) {
 			return w.at(w.edge).Publish(t.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(make([]byte, size)))
 		}
 		kit.Must(t, publish("com.durable.a", 3000))
-		if text := w.log.String(); strings.Contains(text, "event not stored") {
+		if text := w.log.String(); strings.Contains(text, "cannot store the event") {
 			t.Errorf("a stored event is logged: %s", text)
 		}
 		if err := publish("com.durable.a", 3000); !errors.Is(err, wamp.Unavailable) {
 			t.Errorf("without room: %v", err)
 		}
-		if n := strings.Count(w.log.String(), "event not stored"); n != 1 {
+		if n := strings.Count(w.log.String(), "cannot store the event"); n != 1 {
 			t.Errorf("%d lines about one event: %s", n, w.log)
 		}
 		publish("com.other", 3000)
-		if n := strings.Count(w.log.String(), "event not stored"); n != 1 {
+		if n := strings.Count(w.log.String(), "cannot store the event"); n != 1 {
 			t.Errorf("a line about an event of class memory: %s", w.log)
 		}
 	})

@@ -27,7 +27,7 @@ func TestEventsCrossWhereSomebodyWantsThem(t *testing.T) {
 	tell(t, both, both, func(t *testing.T, w *world) {
 		here, there := w.at(w.edge), w.at(w.centre)
 		if !w.link.State().Interest {
-			t.Error("interest is not followed")
+			t.Error("cannot follow interest")
 		}
 		own := w.listen(here, "com.example.", wamp.Prefix) // makes the link subscribe there, which does not count as interest
 		w.publish(here, "com.example.a", 1)

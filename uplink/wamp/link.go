@@ -309,7 +309,7 @@ func (l *Link) refusal(s share, at *side) func(error) {
 	return func(err error) {
 		l.status.SetRuleResult(what, err)
 		if err != nil {
-			at.log.Warn("rule refused, retrying", "rule", r.String(), "err", err)
+			at.log.Warn("rule refused; retrying", "rule", r.String(), "err", err)
 		} else {
 			at.log.Info("rule accepted", "rule", r.String())
 		}

@@ -45,7 +45,7 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	}
 	way, ok := h.link.cross(&inv.Body, callerOf(inv), h.abroad, h.home)
 	if !ok {
-		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "the call has passed this realm already, or too many links")
+		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "the call has already passed this realm, or too many links")
 	}
 	o := client.CallOptions{
 		Timeout: inv.Timeout(), DiscloseMe: h.discloses(inv), ForwardFor: way, Extra: passthru(&inv.Body),

@@ -64,9 +64,9 @@ func (r *rule) check() error {
 	case !wamp.ValidURI(r.uri, r.Match, false):
 		return fmt.Errorf("%q is not a valid URI", r.uri)
 	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
-		return errors.New("a prefix to exchange is not a valid one")
+		return errors.New("a prefix to replace is not valid")
 	case !strings.HasPrefix(r.uri, from):
-		return fmt.Errorf("it does not begin with the prefix to exchange, %q", from)
+		return fmt.Errorf("it does not begin with the prefix to replace, %q", from)
 	case !wamp.ValidURI(r.rewrite(r.uri), r.Match, false):
 		return fmt.Errorf("it would become %q, which is not a valid URI", r.rewrite(r.uri))
 	}

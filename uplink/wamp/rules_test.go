@@ -32,11 +32,11 @@ func TestRules(t *testing.T) {
 		{exports, uplink.Rule{Topic: "a", Procedure: "b"}, "", "", "export procedure b: both a topic and a procedure"},
 		{imports, uplink.Rule{Topic: "com.a", LocalPrefix: "x."}, "import topic com.a", "x.com.a", ""},
 		{exports, uplink.Rule{Topic: "com.a", LocalPrefix: "org."}, "", "",
-			`export topic com.a: it does not begin with the prefix to exchange, "org."`},
+			`export topic com.a: it does not begin with the prefix to replace, "org."`},
 		{exports, uplink.Rule{Topic: "com.a", LocalPrefix: "com.a"}, "", "",
 			`export topic com.a: it would become "", which is not a valid URI`},
 		{exports, uplink.Rule{Topic: "com..x", Match: wamp.Wildcard, LocalPrefix: "com.."}, "", "",
-			"export topic com..x (wildcard): a prefix to exchange is not a valid one"},
+			"export topic com..x (wildcard): a prefix to replace is not valid"},
 	} {
 		r, err := newRule(c.direction, c.rule)
 		if c.err != "" {

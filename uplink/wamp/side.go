@@ -42,7 +42,7 @@ func (s *side) joined(w client.Welcome) {
 // were.
 func (s *side) drop() {
 	if s.lost.Add(1) == 1 {
-		s.log.Warn("not connected, dropping events")
+		s.log.Warn("not connected; dropping events")
 	}
 }
 

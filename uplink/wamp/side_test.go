@@ -15,7 +15,7 @@ func TestOutage(t *testing.T) {
 	}
 	l.local.joined(client.Welcome{Session: 7})
 	l.local.joined(client.Welcome{Session: 8})
-	if text := log.String(); strings.Count(text, "not connected, dropping events") != 1 ||
+	if text := log.String(); strings.Count(text, "not connected; dropping events") != 1 ||
 		strings.Count(text, "events dropped while not connected") != 1 || !strings.Contains(text, "events=3") {
 		t.Errorf("log: %s", text)
 	}
@@ -23,7 +23,7 @@ func TestOutage(t *testing.T) {
 		t.Error("the link does not recognize its own session")
 	}
 	l.local.drop()
-	if strings.Count(log.String(), "not connected, dropping events") != 2 {
+	if strings.Count(log.String(), "not connected; dropping events") != 2 {
 		t.Errorf("the next outage is not logged: %s", log)
 	}
 }

@@ -69,7 +69,7 @@ func (l *Link) awaitRoom() {
 
 func (l *Link) durableFailed(err error) {
 	if !errors.Is(err, spool.ErrClosed) {
-		l.log.Debug("event not stored", "err", err)
+		l.log.Debug("cannot store the event", "err", err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (l *Link) bring(r *rule, e *client.Event) {
 	case isDown(err):
 		to.drop()
 	case ctx.Err() == nil:
-		to.log.Warn("event not forwarded", "rule", r.String(), "err", err)
+		to.log.Warn("cannot forward the event", "rule", r.String(), "err", err)
 	}
 	counts.Drop()
 }

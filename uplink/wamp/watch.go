@@ -16,12 +16,12 @@ import (
 //
 //	unknown  no session, or none has been listed yet
 //	known    the catalog is what the router has
-//	denied   the router does not tell, or there is more than can be followed
+//	denied   the router does not tell, or there are too many to follow
 //
 //	from            to               when
 //	unknown         known, denied    the side was joined: the listing has succeeded, or failed
 //	known, denied   known, denied    another session, events were lost, or a refused meta topic is accepted: listed again
-//	known           denied           a meta topic is refused, or there is more than can be followed
+//	known           denied           a meta topic is refused, or there are too many to follow
 //	any             unknown          the session has ended
 type watch struct {
 	// Static after construction.
@@ -52,7 +52,7 @@ const (
 // listTime bounds one listing.
 const listTime = 2 * time.Minute
 
-var errTooMany = errors.New("there is more than can be followed")
+var errTooMany = errors.New("there are too many to follow")
 
 // run follows the side's sessions until ctx is done.
 func (w *watch) run(ctx context.Context) {
@@ -111,7 +111,7 @@ func (w *watch) list(ctx context.Context, welcome client.Welcome) knowledge {
 	case isDown(err):
 		return unknown
 	case err != nil || w.inbox.isRefused():
-		w.side.log.Debug("interest is not followed", "api", w.census.prefix, "err", err)
+		w.side.log.Debug("cannot follow interest", "api", w.census.prefix, "err", err)
 		return denied
 	}
 	return known

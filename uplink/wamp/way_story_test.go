@@ -107,7 +107,7 @@ func TestTheLocalRealmGoesAway(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		text := w.log.String()
-		if strings.Count(text, "not connected, dropping events") != 1 || !strings.Contains(text, `msg="events dropped while not connected" uplink=central router=local events=3`) {
+		if strings.Count(text, "not connected; dropping events") != 1 || !strings.Contains(text, `msg="events dropped while not connected" uplink=central router=local events=3`) {
 			t.Errorf("log: %s", text)
 		}
 	})

@@ -17,7 +17,7 @@ func NewLines(o Options, c lines.Config, write, lineEnd string) (*Guest, error) 
 	}
 	g := newGuest(o)
 	g.lines = lines.NewSensor(parser, func(s lines.State) {
-		g.log.Warn("serial device prints a line that cannot be read", "text", s.BadLine, "err", s.BadReason, "total", s.Bad)
+		g.log.Warn("serial device sends an unreadable line", "text", s.BadLine, "err", s.BadReason, "total", s.Bad)
 	})
 	g.lastGood = func() time.Time { return g.lines.State().LastGood }
 	g.watch.heard = func() heard {

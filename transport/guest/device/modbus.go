@@ -55,7 +55,7 @@ func lastAnswer(s modbus.State) (last time.Time) {
 
 func (g *Guest) slaveChanged(slave byte, err error) {
 	if err != nil {
-		g.log.Warn("Modbus slave does not answer, polling it less often", "slave", slave, "err", err)
+		g.log.Warn("Modbus slave does not answer; polling it less often", "slave", slave, "err", err)
 		return
 	}
 	g.log.Info("Modbus slave answers again", "slave", slave)

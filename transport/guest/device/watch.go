@@ -70,9 +70,9 @@ func (w *watch) check(now time.Time) {
 	}
 	if silent := w.every > 0 && now.Sub(since) > w.every; silent != w.silent {
 		if w.silent = silent; silent {
-			w.log.Warn("serial device gives no good reading", "expect_every", w.every, "last_good", h.good)
+			w.log.Warn("serial device sends no valid reading", "expect_every", w.every, "last_good", h.good)
 		} else {
-			w.log.Info("serial device gives good readings again")
+			w.log.Info("serial device sends valid readings again")
 		}
 	}
 	if mute := h.unanswered >= lostAnswers; mute != w.mute {
@@ -84,9 +84,9 @@ func (w *watch) check(now time.Time) {
 	}
 	if bad := h.bad >= badLines; bad != w.bad {
 		if w.bad = bad; bad {
-			w.log.Warn("serial device prints only lines that cannot be read", "total", h.bad, "text", h.last, "err", h.reason)
+			w.log.Warn("serial device sends only unreadable lines", "total", h.bad, "text", h.last, "err", h.reason)
 		} else {
-			w.log.Info("serial device prints lines that can be read again")
+			w.log.Info("serial device sends readable lines again")
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (w *writer) write(ctx context.Context, i *client.Invocation) (client.Payloa
 	return client.Payload{}, nil
 }
 
-var errAbsent = errors.New("the device is not there")
+var errAbsent = errors.New("the device is missing")
 
 // send writes data to the device.
 func (w *writer) send(ctx context.Context, data []byte) error {

@@ -121,7 +121,7 @@ func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 	c.assigned = p.ClientID == ""
 	switch {
 	case c.assigned && c.version < packet.V5 && !p.CleanStart: // 3.1.1, MQTT-3.1.3-8
-		return packet.ClientIDNotValid, errors.New("a session that is to be kept needs a client id")
+		return packet.ClientIDNotValid, errors.New("a session that outlives its connection needs a client id")
 	case len(p.ClientID) > maxClientID:
 		return packet.ClientIDNotValid, fmt.Errorf("the client id is longer than %d bytes", maxClientID)
 	case p.Properties.Has(packet.AuthenticationMethod):

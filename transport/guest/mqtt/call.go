@@ -43,7 +43,7 @@ func (c *Conn) request(p *packet.Publish, procedure string) error {
 		c.accept(p, 0, packet.TopicNameInvalid, errors.New("a call needs MQTT 5 and a valid response topic"))
 		return nil
 	case p.Retain:
-		c.accept(p, 0, packet.RetainNotSupported, errors.New("a call can't be retained"))
+		c.accept(p, 0, packet.RetainNotSupported, errors.New("a call cannot be retained"))
 		return nil
 	}
 	call := &rpc{reply: reply, qos: p.QoS}
@@ -57,7 +57,7 @@ func (c *Conn) request(p *packet.Publish, procedure string) error {
 	}
 	c.mu.Unlock()
 	if full {
-		c.accept(p, 0, packet.QuotaExceeded, errors.New("too many calls are under way"))
+		c.accept(p, 0, packet.QuotaExceeded, errors.New("too many calls are in progress"))
 		return nil
 	}
 	m := codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(uri), Payload: c.door.payload(p.Payload)}

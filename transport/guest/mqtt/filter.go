@@ -100,7 +100,7 @@ func (f *filter) split(levels []string) error {
 			return naming.ErrReserved
 		}
 		if !wamp.ValidURI(p.URI, p.Match, false) {
-			return errors.New("it is no pattern of URIs")
+			return errors.New("it is not a pattern of URIs")
 		}
 	}
 	return nil

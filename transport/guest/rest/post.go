@@ -82,7 +82,7 @@ func (h *Webhook) disconnect() {
 	}
 }
 
-var errAnswer = errors.New("the server's answer is no HTTP answer")
+var errAnswer = errors.New("the server's answer is not HTTP")
 
 // answer reads an answer. keep reports whether the connection can carry another request.
 func (p *poster) answer() (a httpAnswer, keep bool, err error) {

@@ -161,7 +161,7 @@ func (h *Webhook) report(problem string) {
 	h.mu.Unlock()
 	switch {
 	case problem != "" && before == "":
-		h.log.Warn("webhook does not deliver; retrying", "uri", h.opts.Topic, "err", problem)
+		h.log.Warn("webhook cannot deliver; retrying", "uri", h.opts.Topic, "err", problem)
 	case problem == "" && before != "":
 		h.log.Info("webhook delivers again", "uri", h.opts.Topic)
 	}

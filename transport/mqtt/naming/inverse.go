@@ -88,13 +88,13 @@ func (v *Inverse) check(match wamp.Match, most int) error {
 	}
 	if match == wamp.Prefix {
 		if from == 0 && (next == first || len(has) > next-first) || from > next {
-			return fmt.Errorf("the URI can't be told from it; write {%d...} where the levels after the prefix stand", next)
+			return fmt.Errorf("it does not determine the URI; write {%d...} in place of the levels after the prefix", next)
 		}
 		return nil
 	}
 	for n := first; n <= most; n++ {
 		if v.fixed[n] == "" && !has[n] && (from == 0 || n < from) {
-			return fmt.Errorf("component %d of the URI can't be told from it; write {%d} where it stands", n, n)
+			return fmt.Errorf("it does not determine component %d of the URI; write {%d} in its place", n, n)
 		}
 	}
 	return nil

@@ -33,7 +33,7 @@ const ellipsis = "..."
 
 var (
 	errShared  = errors.New("shared subscriptions ($share) are not supported")
-	errWild    = errors.New(`"+" and "#" can't stand in it; write a field, like {4} for one level or {4...} for all further levels`)
+	errWild    = errors.New(`it cannot contain "+" or "#"; write a field, like {4} for one level or {4...} for all further levels`)
 	errRestAt  = errors.New("a field like {4...} must be a whole level, and in an import the last one")
 	errNoTopic = errors.New("it makes an empty topic")
 	errBrace   = errors.New("a brace is not closed; {{ and }} stand for braces as text")
@@ -91,7 +91,7 @@ func parseField(name string) (part, error) {
 	digits, rest := strings.CutSuffix(name, ellipsis)
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 1 || n > maxField || digits[0] < '1' || digits[0] > '9' {
-		return part{}, fmt.Errorf("{%.40s} is not known; use {node}, {uri}, the number of a component of the URI, like {4}, or {4...} for all from there on", name)
+		return part{}, fmt.Errorf("{%.40s} is not known; use {node}, {uri}, the number of a component of the URI, like {4}, or {4...} for all from the fourth on", name)
 	}
 	return part{field: n, rest: rest}, nil
 }

@@ -24,7 +24,7 @@ var (
 	ErrDollar     = errors.New("topics that begin with $ are the broker's own")
 	errLong       = errors.New("it is too long")
 	ErrReserved   = errors.New("URIs that begin with wamp. are the router's own")
-	errMidLevel   = errors.New("MQTT can't match the beginning of a level; end the prefix with a dot")
+	errMidLevel   = errors.New("MQTT cannot match the beginning of a level; end the prefix with a dot")
 )
 
 // Topic returns the topic of a URI.
@@ -176,7 +176,7 @@ func Check(s, without string) error {
 		return errLong
 	}
 	if i := strings.IndexAny(s, without); i >= 0 {
-		return fmt.Errorf("%q can't stand in it", s[i])
+		return fmt.Errorf("it cannot contain %q", s[i])
 	}
 	for i, r := range s {
 		switch {
@@ -185,7 +185,7 @@ func Check(s, without string) error {
 				return errors.New("it is not UTF-8")
 			}
 		case r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe:
-			return fmt.Errorf("%q can't stand in it", r)
+			return fmt.Errorf("it cannot contain %q", r)
 		}
 	}
 	return nil

@@ -11,10 +11,10 @@ import (
 // Reasons for the end of a connection, besides io.EOF: the other end disconnected in good order.
 var (
 	ErrRestarted = errors.New("the other end restarted")
-	ErrUnknown   = errors.New("the other end knows of no connection")
+	ErrUnknown   = errors.New("the other end has no connection")
 	ErrSilent    = errors.New("the other end does not answer")
-	ErrStuck     = errors.New("the other end takes no frames")
-	ErrConfused  = errors.New("the other end answered what was not sent")
+	ErrStuck     = errors.New("the other end accepts no frames")
+	ErrConfused  = errors.New("the other end acknowledged a frame that was not sent")
 )
 
 // User is served by a Link, which calls it from the goroutine that called the Link.

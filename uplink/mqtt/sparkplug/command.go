@@ -33,7 +33,7 @@ type call struct {
 var (
 	errManyWrites = errors.New("too many commands wait for the device")
 	errRetained   = errors.New("a retained command")
-	errNoMetric   = errors.New("the metric can't be written; export the procedure that writes it, or import commands with format = \"sparkplug\"")
+	errNoMetric   = errors.New("the metric cannot be written; export the procedure that writes it, or import commands with format = \"sparkplug\"")
 )
 
 // Take handles a message of the broker, and reports whether it is for the Edge Node.

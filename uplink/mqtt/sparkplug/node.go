@@ -221,7 +221,7 @@ func (n *Node) Will() (topic string, payload []byte) {
 			err = atomicfile.Write(n.opts.File, strconv.AppendUint(nil, uint64(n.bdSeq), 10), 0o600)
 		}
 		if err != nil {
-			n.opts.Log.Warn("cannot record the number of the connection; hosts may take a late last will for a new one", "file", n.opts.File, "err", err)
+			n.opts.Log.Warn("cannot record the number of the connection; hosts may mistake a late last will for a new one", "file", n.opts.File, "err", err)
 		}
 	}
 	return n.topic("NDEATH", ""), n.death()

@@ -285,7 +285,7 @@ func TestRequestEndsOnce(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		io.WriteString(l.peer, answer(4, "late"))
 		synctest.Wait()
-		want := `one,nats: nothing answers at this subject,nats: Permissions Violation for Publish to "a.2",nats: no answer in time`
+		want := `one,nats: no subscriber answers at this subject,nats: Permissions Violation for Publish to "a.2",nats: no answer in time`
 		if got := strings.Join(ends, ","); got != want {
 			t.Errorf("%s instead of %s", got, want)
 		}

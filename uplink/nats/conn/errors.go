@@ -11,7 +11,7 @@ import (
 // Errors of single operations. Except for ErrClosed, the connection remains usable.
 var (
 	ErrClosed       = errors.New("nats: the connection is closed")
-	ErrNoResponders = errors.New("nats: nothing answers at this subject")
+	ErrNoResponders = errors.New("nats: no subscriber answers at this subject")
 	ErrTimeout      = errors.New("nats: no answer in time")
 	ErrFull         = errors.New("nats: the server accepts no more bytes")
 	ErrSubject      = errors.New("nats: invalid subject")
@@ -21,7 +21,7 @@ var (
 type TooLarge struct{ Size, Limit int }
 
 func (e *TooLarge) Error() string {
-	return fmt.Sprintf("nats: the message has %d bytes; the server accepts %d at most", e.Size, e.Limit)
+	return fmt.Sprintf("nats: the message has %d bytes; the server accepts at most %d", e.Size, e.Limit)
 }
 
 // Denied is a violation of the server's permissions.

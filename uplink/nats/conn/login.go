@@ -40,7 +40,7 @@ func ParseCredentials(text []byte) (l Login, err error) {
 	l.JWT = section(text, "NATS USER JWT")
 	seed := section(text, "USER NKEY SEED")
 	if l.JWT == "" || seed == "" {
-		return Login{}, errors.New("the file holds no JWT and seed of a user; write it with nsc generate creds")
+		return Login{}, errors.New("the file does not hold a user's JWT and seed; write it with nsc generate creds")
 	}
 	if strings.Count(l.JWT, ".") != 2 {
 		return Login{}, errors.New("the JWT is damaged")
@@ -115,11 +115,11 @@ func ParseSeed(text []byte) (ed25519.PrivateKey, error) {
 	raw = raw[:n]
 	switch {
 	case err != nil || len(raw) != 2+ed25519.SeedSize+2:
-		return nil, errors.New("the text is no seed of an nkey; a user's begins with SU")
+		return nil, errors.New("the text is not the seed of an nkey; a user's seed begins with SU")
 	case crc16(raw[:len(raw)-2]) != uint16(raw[len(raw)-2])|uint16(raw[len(raw)-1])<<8:
 		return nil, errors.New("the seed of the nkey is damaged: wrong checksum")
 	case raw[0]&0xf8 != prefixSeed || raw[0]&7<<5|raw[1]&0xf8>>3 != prefixUser:
-		return nil, errors.New("the nkey is not the seed of a user; a user's begins with SU")
+		return nil, errors.New("the nkey is not the seed of a user; a user's seed begins with SU")
 	}
 	return ed25519.NewKeyFromSeed(raw[2 : len(raw)-2]), nil
 }

@@ -52,12 +52,12 @@ func TestSeed(t *testing.T) {
 		t.Error(err)
 	}
 	for text, want := range map[string]string{
-		"":                                  "no seed",
-		"#" + userSeed:                      "no seed",
-		userPublic:                          "no seed", // a public key is two bytes shorter
-		userSeed[1:]:                        "no seed",
-		userSeed + "A":                      "no seed",
-		strings.ToLower(userSeed):           "no seed",
+		"":                                  "not the seed",
+		"#" + userSeed:                      "not the seed",
+		userPublic:                          "not the seed", // a public key is two bytes shorter
+		userSeed[1:]:                        "not the seed",
+		userSeed + "A":                      "not the seed",
+		strings.ToLower(userSeed):           "not the seed",
 		userSeed[:20] + "A" + userSeed[21:]: "wrong checksum",
 		seedOf(0, seed):                     "not the seed of a user", // of an account
 		seedOf(prefixUser+8, seed):          "not the seed of a user",
@@ -76,15 +76,15 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ from, to, want string }{
-		{"BEGIN NATS", "BEGIN", "holds no JWT and seed"},
-		{"END NATS", "END", "holds no JWT and seed"},
-		{"head.claims\n.signature", "", "holds no JWT and seed"},
-		{userSeed, "", "holds no JWT and seed"},
-		{"BEGIN USER", "BEGIN", "holds no JWT and seed"},
+		{"BEGIN NATS", "BEGIN", "not hold a user's JWT and seed"},
+		{"END NATS", "END", "not hold a user's JWT and seed"},
+		{"head.claims\n.signature", "", "not hold a user's JWT and seed"},
+		{userSeed, "", "not hold a user's JWT and seed"},
+		{"BEGIN USER", "BEGIN", "not hold a user's JWT and seed"},
 		{".signature", "", "JWT is damaged"},
 		{"SUACS", "SUACA", "wrong checksum"},
-		{userCreds, userSeed, "holds no JWT and seed"},
-		{userCreds, "", "holds no JWT and seed"},
+		{userCreds, userSeed, "not hold a user's JWT and seed"},
+		{userCreds, "", "not hold a user's JWT and seed"},
 	} {
 		l, err := ParseCredentials([]byte(strings.Replace(userCreds, c.from, c.to, 1)))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

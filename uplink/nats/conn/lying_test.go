@@ -79,8 +79,8 @@ func openLie(text string, opts Options) error {
 func TestLyingHandshake(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "no INFO: EOF"},
-		{"HTTP/1.1 400 Bad Request\r\n", "no NATS server"},
-		{"\r\n", "no NATS server"},
+		{"HTTP/1.1 400 Bad Request\r\n", "not a NATS server"},
+		{"\r\n", "not a NATS server"},
 		{"INFO {", "no INFO: EOF"},
 		{"INFO {\r\n", "invalid INFO"},
 		{"INFO []\r\n", "invalid INFO"},
@@ -110,7 +110,7 @@ func TestLyingHandshake(t *testing.T) {
 			t.Errorf("%.60q: %v instead of %q", c.text, err, c.want)
 		}
 	}
-	if err := openLie(goodInfo, Options{Inbox: "a b"}); err == nil || !strings.Contains(err.Error(), "no subject") {
+	if err := openLie(goodInfo, Options{Inbox: "a b"}); err == nil || !strings.Contains(err.Error(), "not a subject") {
 		t.Error(err)
 	}
 }

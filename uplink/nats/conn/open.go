@@ -129,7 +129,7 @@ func Open(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 // handshake exchanges INFO and CONNECT, PING and PONG. If the login fails, the server answers -ERR instead of PONG.
 func (c *Conn) handshake(ctx context.Context) error {
 	if !ValidSubject(c.inbox+"*", true) {
-		return errors.New("the prefix of inboxes is no subject")
+		return errors.New("the prefix of inboxes is not a subject")
 	}
 	if c.opts.TLS != nil && c.opts.TLSFirst {
 		if err := c.secure(ctx); err != nil {
@@ -191,7 +191,7 @@ func (c *Conn) readInfo() (*Info, error) {
 		return nil, serverError(args)
 	}
 	if op != opInfo {
-		return nil, errors.New("this is no NATS server: its first line is not INFO")
+		return nil, errors.New("this is not a NATS server: its first line is not INFO")
 	}
 	if err := c.setInfo(args); err != nil {
 		return nil, err

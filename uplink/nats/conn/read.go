@@ -228,7 +228,7 @@ func (c *Conn) message(args []byte, headers bool) error {
 		return err
 	}
 	if body[e.size] != '\r' || body[e.size+1] != '\n' {
-		return fmt.Errorf("%w: no end of line behind a message", errProtocol)
+		return fmt.Errorf("%w: no end of line after a message", errProtocol)
 	}
 	m.Header, m.Data = ParseHeader(body[:e.header]), body[e.header:e.size:e.size]
 	if m.Sub != nil {

@@ -177,12 +177,12 @@ func TestNoAnswer(t *testing.T) {
 func TestPubAck(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"stream":"A","seq":7,"duplicate":true,"domain":"d"}`: "{A 7 true d} <nil>",
-		`{"stream":"A"}`: "no PubAck",
-		`{"seq":7}`:      "no PubAck",
-		`{}`:             "no PubAck",
-		`[]`:             "no PubAck",
-		``:               "no PubAck",
-		`21.5`:           "no PubAck",
+		`{"stream":"A"}`: "not a PubAck",
+		`{"seq":7}`:      "not a PubAck",
+		`{}`:             "not a PubAck",
+		`[]`:             "not a PubAck",
+		``:               "not a PubAck",
+		`21.5`:           "not a PubAck",
 		`{"error":{"code":400,"err_code":10077,"description":"maximum bytes exceeded"}}`: "maximum bytes exceeded (10077)",
 	} {
 		ack, err := parsePubAck([]byte(data))

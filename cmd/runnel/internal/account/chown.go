@@ -18,7 +18,7 @@ func (a Account) SocketOwnerProblems(owner, group string) (noOwner, noGroup stri
 		return "", ""
 	}
 	if uid >= 0 && uid != a.UID {
-		noOwner = fmt.Sprintf("user %s can't give a socket to another user, so this listener will not open; %s", a.Name, transport.OwnerRemedy(owner))
+		noOwner = fmt.Sprintf("user %s cannot give a socket to another user, so this listener will not open; %s", a.Name, transport.OwnerRemedy(owner))
 	}
 	if gid >= 0 && !slices.Contains(a.Groups, gid) {
 		noGroup = fmt.Sprintf("user %s is not a member of %s, so this listener will not open; %s", a.Name, group, transport.GroupRemedy(group))

@@ -144,7 +144,7 @@ func (k checker) host(at Place, text string) {
 	config := net.ListenConfig{}
 	l, err := config.Listen(ctx, "tcp", net.JoinHostPort(u.Hostname(), "0"))
 	if err != nil {
-		k.MayPass(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one of them", u.Hostname(), err)
+		k.MayPass(at, "url", "this machine cannot listen at %q (%v); write 0.0.0.0 for all of its addresses, or one of them", u.Hostname(), err)
 		return
 	}
 	l.Close()

@@ -98,7 +98,7 @@ func TestBounds(t *testing.T) {
 		{"a longer id", broker + "client_id = \"" + strings.Repeat("a", 129) + "\"\n" + shared, "is not an id", "uplink.client_id"},
 		{"an empty id", broker + "client_id = \"\"\n" + shared, "is not an id", "uplink.client_id"},
 		{"discovery", broker + "discovery = \"homeassistant\"\nstate_topic = \"s/{node}\"\n" + shared, "", "uplink.discovery"},
-		{"discovery below a pattern", broker + "discovery = \"a/#\"\nstate_topic = \"s\"\n" + shared, "no beginning of topics", "uplink.discovery"},
+		{"discovery below a pattern", broker + "discovery = \"a/#\"\nstate_topic = \"s\"\n" + shared, "not a prefix of topics", "uplink.discovery"},
 		{"discovery without a state", broker + "discovery = \"homeassistant\"\n" + shared, "discovery needs it", "uplink.state_topic"},
 		{"the longest protocol", broker + "alpn = [\"" + strings.Repeat("a", 255) + "\"]\n" + shared, "", "uplink.alpn"},
 		{"a longer protocol", broker + "alpn = [\"" + strings.Repeat("a", 256) + "\"]\n" + shared, "is not a protocol", "uplink.alpn"},

@@ -66,7 +66,7 @@ func (k checker) listen(l *Listen) {
 		return
 	}
 	if u.User != nil {
-		k.Add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.RedactURL(l.URL))
+		k.Add(l.Place, "url", "%q contains a name or a password, which a listener does not use; remove them", transport.RedactURL(l.URL))
 		return
 	}
 	if u.Scheme == systemd.Scheme {
@@ -153,7 +153,7 @@ func (k checker) address(at Place, u *url.URL) {
 		k.Add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		k.Add(at, "url", "a listener has neither a query nor a fragment; remove what follows %q", u.Scheme+"://"+u.Host+u.Path)
+		k.Add(at, "url", "a listener's URL has neither a query nor a fragment; remove everything after %q", u.Scheme+"://"+u.Host+u.Path)
 	}
 }
 

@@ -61,7 +61,7 @@ func (k checker) data() {
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
-		k.MayPass(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
+		k.MayPass(at, "data", "this user cannot write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
 	default:
 		k.Warn(at, "data", "cannot store data in %s: %v", dir, err)
 	}
@@ -99,7 +99,7 @@ func (k checker) socket(l Listen) {
 	} else if file := directory.Blocking(filepath.Dir(path)); file != "" {
 		k.MayPass(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := directory.CannotCreate(filepath.Dir(path)); err != nil {
-		k.MayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
+		k.MayPass(l.Place, "url", "this user cannot create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }
 

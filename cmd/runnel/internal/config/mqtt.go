@@ -74,12 +74,12 @@ func (k checker) broker(u *Uplink) {
 		k.Add(u.Place, "certificate", "missing; write the key's certificate")
 	}
 	if u.PingInterval < 0 {
-		k.Add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
+		k.Add(u.Place, "ping_interval", "pings to an MQTT broker cannot be turned off; write a time like \"20s\", or leave it out")
 	}
 	k.alpn(u)
 	if u.Discovery != "" {
 		if err := mqtt.CheckStateTopic(u.Discovery); err != nil {
-			k.Add(u.Place, "discovery", "%q is no beginning of topics; write \"homeassistant\"", u.Discovery)
+			k.Add(u.Place, "discovery", "%q is not a prefix of topics; write \"homeassistant\"", u.Discovery)
 		}
 		if u.StateTopic == "" {
 			k.Add(u.Place, "state_topic", "missing; discovery needs it, to show whether the values are up to date")
@@ -104,7 +104,7 @@ func (k checker) broker(u *Uplink) {
 // message checks the keys of the messages of one table.
 func (k checker) message(s Share) {
 	if s.Place.Has("mqtt_topic") && s.MQTTTopic == "" {
-		k.Add(s.Place, "mqtt_topic", "no topic is empty; write one, like \"sensors/{3...}\", or leave it out")
+		k.Add(s.Place, "mqtt_topic", "a topic cannot be empty; write one, like \"sensors/{3...}\", or leave it out")
 	}
 	k.Choice(s.Place, "format", s.Format, slices.Concat(messageFormats, []string{sparkplug})...)
 	k.Choice(s.Place, "time_format", s.TimeFormat, "rfc3339", "unix_ms", "unix")
@@ -121,7 +121,7 @@ func (k checker) alpn(u *Uplink) {
 		}
 	}
 	if len(u.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(text string) bool { return strings.HasPrefix(strings.ToLower(text), "mqtts:") }) {
-		k.Add(u.Place, "alpn", "only mqtts:// has it; remove it, or write such a url")
+		k.Add(u.Place, "alpn", "only mqtts:// uses it; remove it, or write such a url")
 	}
 }
 
@@ -148,7 +148,7 @@ func (k checker) brokerURL(at Place, text string) {
 	case u.Hostname() == "":
 		k.Add(at, "url", "%q names no broker", transport.RedactURL(text))
 	case u.User != nil:
-		k.Add(at, "url", "%q has a name or a password in it; write username and password", transport.RedactURL(text))
+		k.Add(at, "url", "%q contains a name or a password; write username and password", transport.RedactURL(text))
 	case web && u.Fragment != "":
 		k.Add(at, "url", "%q has a fragment; remove it", transport.RedactURL(text))
 	case !web && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != ""):

@@ -11,19 +11,19 @@ const broker = realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://broker\"]\n"
 // A fault in the names or the form of messages is reported at its key.
 func TestMessageProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"x/+\"\n", `uplink.export.mqtt_topic: "+" and "#" can't stand in it`},
+		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"x/+\"\n", `uplink.export.mqtt_topic: it cannot contain "+" or "#"`},
 		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"x/{device}\"\n", `uplink.export.mqtt_topic: {device} is not known; use {node}, {uri}`},
-		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"\"\n", `uplink.export.mqtt_topic: no topic is empty`},
+		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"\"\n", `uplink.export.mqtt_topic: a topic cannot be empty`},
 		{"[[uplink.export]]\nprocedure = \"a.b\"\nmqtt_topic = \"x\"\n", `uplink.export.mqtt_topic: the topics of calls follow`},
 		{"[[uplink.export]]\nprocedure = \"a.b\"\nformat = \"cbor\"\n", `uplink.export.format: calls have the format of the uplink`},
 		{"[[uplink.export]]\ntopic = \"a.b\"\nmqtt_topic = \"x\"\nlocal_prefix = \"a.\"\nremote_prefix = \"c.\"\n", `uplink.export.mqtt_topic: mqtt_topic names the whole topic`},
-		{"[[uplink.import]]\ntopic = \"a.\"\nmatch = \"prefix\"\nmqtt_topic = \"x\"\n", `uplink.import.mqtt_topic: the URI can't be told from it; write {2...}`},
+		{"[[uplink.import]]\ntopic = \"a.\"\nmatch = \"prefix\"\nmqtt_topic = \"x\"\n", `uplink.import.mqtt_topic: it does not determine the URI; write {2...}`},
 		{"[[uplink.import]]\ntopic = \"a\"\nformat = \"xml\"\n", `uplink.import.format: "xml" is not known`},
-		{"[[uplink.export]]\ntopic = \"a\"\ntime_key = \"ts\"\n", `uplink.export.time_key: only messages with format = "flat"`},
+		{"[[uplink.export]]\ntopic = \"a\"\ntime_key = \"ts\"\n", `uplink.export.time_key: only for messages with format = "flat"`},
 		{"[[uplink.export]]\ntopic = \"a\"\nformat = \"flat\"\ntime_format = \"unix\"\n", `uplink.export.time_key: missing`},
 		{"[[uplink.export]]\ntopic = \"a\"\nformat = \"flat\"\ntime_key = \"t\"\ntime_format = \"iso\"\n", `uplink.export.time_format: "iso" is not known`},
 		{"[[uplink.export]]\ntopic = \"a\"\nformat = \"flat\"\ntime_key = \"t\"\nvalues_key = \"t\"\n", `uplink.export.values_key: time_key and values_key are the same`},
-		{"alpn = [\"mqtt\"]\n[[uplink.export]]\ntopic = \"a\"\n", `uplink.alpn: only mqtts:// has it`},
+		{"alpn = [\"mqtt\"]\n[[uplink.export]]\ntopic = \"a\"\n", `uplink.alpn: only mqtts:// uses it`},
 		{"alpn = [\"\"]\n[[uplink.export]]\ntopic = \"a\"\n", `uplink.alpn: "" is not a protocol`},
 	} {
 		_, _, err := load(t, broker+c.text)

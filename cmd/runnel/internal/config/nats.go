@@ -43,7 +43,7 @@ func (k checker) nats(u *Uplink) {
 	}
 	k.natsTLS(u)
 	if u.PingInterval < 0 {
-		k.Add(u.Place, "ping_interval", "pings to a NATS server can't be turned off; write a time like \"20s\", or leave it out")
+		k.Add(u.Place, "ping_interval", "pings to a NATS server cannot be turned off; write a time like \"20s\", or leave it out")
 	}
 	if u.MaxHops > mostHops {
 		k.Add(u.Place, "max_hops", "must be 1 to %d", mostHops)
@@ -96,7 +96,7 @@ func (k checker) natsLogin(u *Uplink) {
 		if u.Username != "" {
 			key = "password"
 		}
-		k.Add(u.Place, key, "missing; a login has a username and a password")
+		k.Add(u.Place, key, "missing; a login needs a username and a password")
 	}
 	first := ""
 	for _, key := range natsLogins {
@@ -117,7 +117,7 @@ func (k checker) natsTLS(u *Uplink) {
 	}
 	for _, key := range []string{"ca", "certificate", "pin", "tls_first"} {
 		if u.Place.Has(key) {
-			k.Add(u.Place, key, "only tls+nats:// has it; write such a url, or remove it")
+			k.Add(u.Place, key, "only tls+nats:// uses it; write such a url, or remove it")
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (k checker) natsURL(at Place, text string) {
 	case u.Hostname() == "":
 		k.Add(at, "url", "%q names no server", transport.RedactURL(text))
 	case u.User != nil:
-		k.Add(at, "url", "%q has a name or a password in it; write username and password, or token", transport.RedactURL(text))
+		k.Add(at, "url", "%q contains a name or a password; write username and password, or token", transport.RedactURL(text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		k.Add(at, "url", "%q has more than a host and a port", transport.RedactURL(text))
 	case u.Port() != "":

@@ -37,7 +37,7 @@ func TestNATSProblems(t *testing.T) {
 		{"replicas = 0\n" + share, `uplink.replicas: must be 1 to 5`},
 		{"stream = \"a b\"\n" + share, `uplink.stream: "a b" is not a name`},
 		{"bucket = \"\"\n" + share, `uplink.bucket: "" is not a name`},
-		{"ping_interval = \"0s\"\n" + share, `uplink.ping_interval: pings to a NATS server can't be turned off`},
+		{"ping_interval = \"0s\"\n" + share, `uplink.ping_interval: pings to a NATS server cannot be turned off`},
 		{"max_hops = 17\n" + share, `uplink.max_hops: must be 1 to 16`},
 		{"[[uplink.export]]\ntopic = \"com.exam\"\nmatch = \"prefix\"\n", `uplink.export.topic: the prefix "com.exam" does not end at a dot, and NATS matches whole components; write "com.exam."`},
 		{"[[uplink.import]]\nprocedure = \"com.exam\"\nmatch = \"prefix\"\n", `uplink.import.procedure: the prefix "com.exam" does not end at a dot`},
@@ -54,7 +54,7 @@ func TestNATSProblems(t *testing.T) {
 	}
 	for url, want := range map[string]string{
 		"nats://":         "names no server",
-		"nats://u:pw@h":   "has a name or a password in it; write username and password, or token",
+		"nats://u:pw@h":   "contains a name or a password; write username and password, or token",
 		"nats://h/x":      "has more than a host and a port",
 		"nats://h:0":      "cannot connect to port 0",
 		"nats://h:70000":  "is not a port",
@@ -70,7 +70,7 @@ func TestNATSProblems(t *testing.T) {
 		"[[uplink]]\nname = \"b\"\nurl = [\"mqtt://a:1\"]\ntoken = \"x\"\n"+share+
 		"[[uplink]]\nname = \"d\"\nurl = [\"nats://a\"]\ntls_first = true\n"+share+
 		"[[uplink]]\nname = \"c\"\nurl = [\"nats://a\", \"mqtt://a\"]\n"+share)
-	for _, want := range []string{"an uplink to a router has no stream", "an uplink to an MQTT broker has no token", "uplink.tls_first: only tls+nats:// has it", "unknown scheme"} {
+	for _, want := range []string{"an uplink to a router has no stream", "an uplink to an MQTT broker has no token", "uplink.tls_first: only tls+nats:// uses it", "unknown scheme"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s; want %s", got, want)
 		}

@@ -22,7 +22,7 @@ func (k checker) sparkplug(u *Uplink) {
 	if p == nil {
 		for _, s := range slices.Concat(u.Exports, u.Imports) {
 			if s.Format == sparkplug {
-				k.Add(s.Place, "format", "the uplink is no Edge Node; write sparkplug = { group = \"...\" } in [[uplink]]")
+				k.Add(s.Place, "format", "the uplink is not an Edge Node; write sparkplug = { group = \"...\" } in [[uplink]]")
 			}
 		}
 		return
@@ -32,14 +32,14 @@ func (k checker) sparkplug(u *Uplink) {
 	}
 	for key, name := range map[string]string{"group": p.Group, "node": p.Node, "host": p.Host} {
 		if err := mqtt.CheckEdgeName(name); err != nil && (key == "group" || p.Place.Has(key)) {
-			k.Add(p.Place, key, "%q can't be used: %v", name, err)
+			k.Add(p.Place, key, "%q cannot be used: %v", name, err)
 		}
 	}
 	if u.StateTopic != "" {
-		k.Add(u.Place, "state_topic", "an Edge Node has a last will of its own, NDEATH; remove it")
+		k.Add(u.Place, "state_topic", "an Edge Node already has a last will, NDEATH; remove it")
 	}
 	if u.Quality() > 1 {
-		k.Add(u.Place, "qos", "an Edge Node has no session that outlives a connection, which 2 needs; use 0 or 1")
+		k.Add(u.Place, "qos", "2 needs a session that outlives a connection, which an Edge Node does not have; use 0 or 1")
 	}
 }
 

@@ -39,7 +39,7 @@ func TestSparkplugKeys(t *testing.T) {
 		{`sparkplug = { group = "a" }`, export + "retain = true\n", "no retained data"},
 		{`sparkplug = { group = "a" }`, export + "device = \"{3...}\"\n", "no name in Sparkplug"},
 		{`sparkplug = { group = "a" }`, export + "device = \"a/{3}\"\n", "no name in Sparkplug"},
-		{``, export + "device = \"{3}\"\n", "only exported topics"},
+		{``, export + "device = \"{3}\"\n", "only for exported topics"},
 		{`sparkplug = { group = "a" }`, "[[uplink.import]]\ntopic = \"com.c\"\nformat = \"sparkplug\"\n", "below a prefix"},
 	} {
 		if _, err := sparkplugOf(t, bad.keys, bad.tables); err == nil || !strings.Contains(err.Error(), bad.want) {

@@ -29,7 +29,7 @@ func (k checker) static(l *Listen) {
 		case dir == "":
 			k.Add(at, prefix, "missing; write the directory of the files, such as \"/srv/app\"")
 		case directory.Holds(dir, at.File) || directory.Holds(dir, DataDir(k.c)):
-			k.Add(at, prefix, "%s holds the configuration or the data of this node; choose a directory that holds public files alone", dir)
+			k.Add(at, prefix, "%s holds the configuration or the data of this node; choose a directory that holds only public files", dir)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func (k checker) uplink(u *Uplink) {
 		case s.Store != "" && s.Store != "durable":
 			k.Add(s.Place, "store", "an import can only be \"durable\"; remove it")
 		case s.Store != "" && u.IsMQTT():
-			k.Add(s.Place, "store", "a broker keeps events for a client by itself (qos, client_id); remove it")
+			k.Add(s.Place, "store", "a broker keeps events for its clients by itself (qos, client_id); remove it")
 		}
 	}
 	if len(u.Exports)+len(u.Imports) == 0 {
@@ -251,7 +251,7 @@ func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
 
 func (k checker) store(s Share, prefixKey string) {
 	if s.Place.Has("max_age") && (s.Store != "durable" || prefixKey == "local_prefix") {
-		k.Add(s.Place, "max_age", "only imports with store = \"durable\" have it; max_age of [[uplink]] is about exports")
+		k.Add(s.Place, "max_age", "only for imports with store = \"durable\"; max_age of [[uplink]] is for exports")
 	}
 	k.Choice(s.Place, "store", s.Store, "memory", "disk", "durable")
 	if s.Store != "" && s.Procedure != nil {

@@ -53,7 +53,7 @@ func (k checker) webhook(w *Webhook) {
 	k.URI(w.Place, "topic", w.Topic, wamp.Match(w.Match))
 	if u := k.URL(w.Place, "url", w.URL, "http", "https"); u != nil {
 		if u.User != nil {
-			k.Add(w.Place, "url", "%q has a name or a password in it; write the header's value as authorization instead", transport.RedactURL(w.URL))
+			k.Add(w.Place, "url", "%q contains a name or a password; write the header's value as authorization instead", transport.RedactURL(w.URL))
 		}
 		k.onlyFor(w.Place, u.Scheme, []string{"https"}, "ca")
 	}

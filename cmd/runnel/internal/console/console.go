@@ -96,7 +96,7 @@ func serve(w http.ResponseWriter, r *http.Request, name string, f file) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		http.Error(w, "runnel: the console is read with GET", http.StatusMethodNotAllowed)
+		http.Error(w, "runnel: read the console with GET", http.StatusMethodNotAllowed)
 		return
 	}
 	h.Set("ETag", f.tag)

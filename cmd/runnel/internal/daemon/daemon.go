@@ -46,18 +46,18 @@ func Run(file string, strict bool, version string) error {
 	node.CheckMemory(c)
 	if c.Fallback != nil {
 		for line := range strings.SplitSeq(c.Fallback.Problems.Error(), "\n") {
-			log.Error("configuration invalid", "err", line)
+			log.Error("invalid configuration", "err", line)
 		}
-		log.Error("the node starts with another configuration; mend the files, then reload", "config", c.Fallback.Describe())
+		log.Error("the node starts with another configuration; correct the files, then reload", "config", c.Fallback.Describe())
 	}
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())
 	}
 	if restored != nil {
-		log.Error("the last file of the centre was not confirmed; the file before is restored", "file", restored.File)
+		log.Error("the last file from the centre was not confirmed; the previous file is restored", "file", restored.File)
 	}
 	if notRestored != nil {
-		log.Error("cannot restore the file before the last one of the centre", "err", notRestored)
+		log.Error("cannot restore the file that the centre's last file has replaced", "err", notRestored)
 	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
 	n, err := node.New(c, node.Options{
@@ -87,7 +87,7 @@ func awaitTurn(hangups <-chan os.Signal) (starts *service.Starts, ok bool) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	log.Error("the router has ended soon after each of its last starts; it waits before it starts again", "total", starts.Ended(), "retry_in", pause)
+	log.Error("the router has exited soon after each of its last starts; it waits before it starts again", "total", starts.Ended(), "retry_in", pause)
 	// A start may take 90 s (TimeoutStartSec); the pause comes on top.
 	service.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=waiting %v after %d failed starts; see the log. systemctl restart starts it at once",
 		(pause+90*time.Second).Microseconds(), pause, starts.Ended()), log)

@@ -75,7 +75,7 @@ func (s *stage) answerSetPoint(g *greenhouse) client.Handler {
 			target, ok = degrees(args[0])
 		}
 		if !ok {
-			return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), "one number is wanted")
+			return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), "want one number")
 		}
 		before := g.set(target)
 		s.say(sensing, "is asked for %s %g; it was %g", setPoint, target, before)

@@ -16,7 +16,7 @@ func (e *examination) tryDevice(ctx context.Context, object string, u *url.URL) 
 	code, reason, err := connectDevice(ctx, u)
 	switch {
 	case err != nil:
-		e.add(Finding{"listener", Error, object, "an MQTT client does not get an answer: " + err.Error(), "runnel status shows the listener, and the router's log the cause"})
+		e.add(Finding{"listener", Error, object, "an MQTT client gets no answer: " + err.Error(), "runnel status shows the listener, and the router's log the cause"})
 	case code == packet.NotAuthorized || code == packet.BadLogin:
 		e.add(Finding{"listener", Note, object, "an MQTT client without a user name is refused: " + code.String(), "give devices the user name and password of a principal"})
 	case code.Failed():

@@ -52,7 +52,7 @@ func (e *examination) judgeSpace(dir, at string, s space, least uint64) {
 	case s.readOnly:
 		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "find the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at) + " && sudo systemctl restart runnel"})
 	case s.free < least:
-		e.add(Finding{"disk", Error, dir, fmt.Sprintf("only %d of %d MB are free, less than %d MB: queues can't grow", s.free>>20, s.total>>20, least>>20), "du -xsh " + dir + "/* shows what uses the space; sudo journalctl --vacuum-size=50M frees some"})
+		e.add(Finding{"disk", Error, dir, fmt.Sprintf("only %d of %d MB are free, less than %d MB: queues cannot grow", s.free>>20, s.total>>20, least>>20), "du -xsh " + dir + "/* shows what uses the space; sudo journalctl --vacuum-size=50M frees some"})
 	case s.countsInodes && s.inodes < 64:
 		e.add(Finding{"disk", Error, dir, "the file system has no room for more files (no inodes)", "df -i " + dir})
 	}

@@ -30,7 +30,7 @@ func (e *examination) fallBack(ctx context.Context, broken *config.Config, probl
 
 // meanwhile describes the configuration that the router uses. inUse is that of a start; nil if it cannot start.
 func (e *examination) meanwhile(inUse *config.Config) string {
-	start := "the router cannot start with these files, and no earlier configuration is kept"
+	start := "the router cannot start with these files, and no earlier configuration is saved"
 	if inUse != nil && inUse.Fallback == nil {
 		start = "a start leaves out what fails"
 	} else if inUse != nil {

@@ -59,7 +59,7 @@ func TestDeviceListeners(t *testing.T) {
 	for answer, want := range map[string]string{
 		"\x20\x03\x00\x00\x00": "", "\x20\x03\x00\x87\x00": "note an MQTT client without a user name is refused: not authorized (0x87)",
 		"\x20\x08\x00\x88\x05\x1f\x00\x02ab": "error an MQTT client is refused: server unavailable (0x88) ab", "\xd0\x00": "error an MQTT client is refused: protocol error (0x82) ",
-		"": "error an MQTT client does not get an answer: EOF",
+		"": "error an MQTT client gets no answer: EOF",
 	} {
 		served := make(chan []byte, 1)
 		go func() {

@@ -37,7 +37,7 @@ func (e *examination) tryNATS(ctx context.Context, object string, u config.Uplin
 		e.addUnreached(object, u, at, err)
 	}
 	for _, text := range missing {
-		e.add(Finding{"uplink", Error, object, text, "docs/nats.md says what a link needs at the server"})
+		e.add(Finding{"uplink", Error, object, text, "docs/nats.md lists the permissions that a link needs at the server"})
 	}
 }
 

@@ -123,7 +123,7 @@ func (e *examination) modemManager() {
 			return
 		}
 	}
-	e.add(Finding{"serial", Warning, "ModemManager", "it runs and sends modem commands to each serial adapter that is plugged in", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
+	e.add(Finding{"serial", Warning, "ModemManager", "it is running and sends modem commands to each new serial adapter", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
 }
 
 // consoles lists the serial ports that are the kernel's consoles.

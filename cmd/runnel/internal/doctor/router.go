@@ -140,10 +140,10 @@ func checkRouter(_ context.Context, e *examination) {
 	e.uplinkAlarms(s)
 	for _, h := range s.Webhooks {
 		if h.Problem != "" {
-			e.add(Finding{"router", Error, "webhook " + h.Name, h.Problem, "its events wait; look at the server and its log, and at url, secret and authorization of the webhook"})
+			e.add(Finding{"router", Error, "webhook " + h.Name, h.Problem, "its events wait; check the server and its log, and url, secret and authorization of the webhook"})
 		}
 		if h.Refusal != "" {
-			e.add(Finding{"router", Warning, "webhook " + h.Name, "its server has refused an event, which is dropped: " + h.Refusal, "look at the log of the server"})
+			e.add(Finding{"router", Warning, "webhook " + h.Name, "its server has refused an event, which is dropped: " + h.Refusal, "check the log of the server"})
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (e *examination) lineAlarms(s *status) {
 	for _, l := range s.Serial {
 		object := "serial line " + l.Name
 		for _, alarm := range l.Alarms {
-			e.add(Finding{"router", Error, object, alarm, "runnel status shows the line; look at the device and its wiring"})
+			e.add(Finding{"router", Error, object, alarm, "runnel status shows the line; check the device and its wiring"})
 		}
 		if l.State == "refused" || l.State == "waiting" {
 			e.add(Finding{"router", Error, object, strings.TrimSuffix(fmt.Sprintf("the port is not open (%s): %s", l.State, l.Error), ": "), "runnel serial ls shows the ports of this machine and the programs that hold them"})

@@ -121,7 +121,7 @@ func (d *Desk) Run(ctx context.Context) error {
 func (d *Desk) identify(inv *client.Invocation) (key, error) {
 	authid := inv.CallerAuthid()
 	if len(inv.ForwardFor()) > 0 || authid == "" || strings.HasPrefix(authid, tokenAuthid("")) {
-		return key{}, &Error{"wamp.error.not_authorized", "a node reports for itself, over its own link"}
+		return key{}, &Error{"wamp.error.not_authorized", "a node reports only for itself, over its own link"}
 	}
 	return key{d.realm, authid}, nil
 }
@@ -156,7 +156,7 @@ func (d *Desk) attend(ctx context.Context, inv *client.Invocation) (client.Paylo
 				return client.Payload{}, err
 			}
 		case <-l.dropped:
-			return client.Payload{}, &Error{NotAttending, "the centre has forgotten this node; it is listed again when it attends again"}
+			return client.Payload{}, &Error{NotAttending, "the centre has forgotten this node; it is listed again when its link reports again"}
 		case <-ctx.Done():
 			return client.Payload{}, context.Cause(ctx)
 		}
@@ -241,7 +241,7 @@ func (d *Desk) ask(ctx context.Context, inv *client.Invocation) (client.Payload,
 	select {
 	case l.requests <- order{number, command, args, kwargs}:
 	default:
-		return client.Payload{}, &Error{wamp.Unavailable.Error(), fmt.Sprintf("node %s has too many commands under way; try again", id)}
+		return client.Payload{}, &Error{wamp.Unavailable.Error(), fmt.Sprintf("node %s has too many commands in progress; try again", id)}
 	}
 	timer := time.NewTimer(askTime)
 	defer timer.Stop()
@@ -249,7 +249,7 @@ func (d *Desk) ask(ctx context.Context, inv *client.Invocation) (client.Payload,
 	case a := <-q.answer:
 		return a.payload, a.err
 	case <-l.ended:
-		return client.Payload{}, &Error{NodeOffline, fmt.Sprintf("the link of node %s has ended before its answer", id)}
+		return client.Payload{}, &Error{NodeOffline, fmt.Sprintf("the link of node %s ended before its answer", id)}
 	case <-timer.C:
 		return client.Payload{}, &Error{wamp.Timeout.Error(), fmt.Sprintf("node %s has not answered for %v", id, askTime)}
 	case <-ctx.Done():
@@ -348,7 +348,7 @@ func (d *Desk) publish(ctx context.Context) {
 		d.mu.Unlock()
 		for id := range news {
 			if err := d.announce(ctx, id); err != nil && ctx.Err() == nil {
-				d.log.Debug("state of a node not published", "node", id, "err", err)
+				d.log.Debug("cannot publish the state of a node", "node", id, "err", err)
 				d.note(id)
 			}
 		}

@@ -89,7 +89,7 @@ func Open(dir string, log *slog.Logger) *Registry {
 	if err := r.read(); err != nil {
 		r.kept = kept{Version: 1}
 		r.trouble = fmt.Sprintf("the centre cannot read its fleet %s: %v; restore the file from a backup, or move it away to start with an empty fleet, and restart the router", r.file, err)
-		log.Error("cannot read fleet; its nodes cannot join", "file", r.file, "err", err)
+		log.Error("cannot read the fleet's file; its nodes cannot join", "file", r.file, "err", err)
 	}
 	return r
 }
@@ -127,7 +127,7 @@ func (r *Registry) change(do func(*kept) error) error {
 		return err
 	}
 	if err := write(r.file, next); err != nil {
-		r.log.Error("cannot write fleet", "file", r.file, "err", err)
+		r.log.Error("cannot write the fleet's file", "file", r.file, "err", err)
 		return &Error{NoData, "the centre cannot write its fleet: " + err.Error()}
 	}
 	r.kept = next

@@ -113,7 +113,7 @@ func (f *Files) Apply(name, text, uplink string, after time.Duration, dry bool) 
 	if err != nil {
 		return "", err
 	}
-	f.Log.Info("file of the centre written", "file", path, "uplink", uplink)
+	f.Log.Info("file from the centre written", "file", path, "uplink", uplink)
 	f.pending = p
 	return p.ID, nil
 }
@@ -136,7 +136,7 @@ func (f *Files) checkFile(name, text string) error {
 	case f.Main == "" || f.Reload == nil:
 		return errors.New("the router of the node has no configuration file")
 	case !ok || !valid:
-		return fmt.Errorf("%.80q is not a name for a file of conf.d; use at most 64 letters, digits, \"-\" and \"_\", with .toml behind", name)
+		return fmt.Errorf("%.80q is not a name for a file of conf.d; use at most 64 letters, digits, \"-\" and \"_\", followed by .toml", name)
 	case len(text) > mostText:
 		return fmt.Errorf("%s is longer than %d bytes", name, mostText)
 	}
@@ -188,7 +188,7 @@ func (f *Files) carryOut(ctx context.Context, p *pending) {
 	select {
 	case <-p.back:
 		f.logFailure(p, removeMarker(p.path))
-		f.Log.Info("file of the centre applied", "file", p.path)
+		f.Log.Info("file from the centre applied", "file", p.path)
 		f.end(p, fleet.AppliedDone, "")
 	case <-timer.C:
 		f.rollBack(ctx, p)
@@ -198,7 +198,7 @@ func (f *Files) carryOut(ctx context.Context, p *pending) {
 
 // rollBack restores the previous file and reloads, until both have succeeded or ctx is done.
 func (f *Files) rollBack(ctx context.Context, p *pending) {
-	f.Log.Error("the link is not back; the file of the centre is rolled back", "file", p.path, "uplink", p.uplink, "duration", p.after)
+	f.Log.Error("the link is not back; the file from the centre is rolled back", "file", p.path, "uplink", p.uplink, "duration", p.after)
 	for {
 		err := p.before.restore(p.path)
 		if err == nil {
@@ -217,7 +217,7 @@ func (f *Files) rollBack(ctx context.Context, p *pending) {
 
 func (f *Files) logFailure(p *pending, err error) {
 	if err != nil {
-		f.Log.Error("cannot restore the file of before", "file", p.path, "err", err)
+		f.Log.Error("cannot restore the previous file", "file", p.path, "err", err)
 	}
 }
 

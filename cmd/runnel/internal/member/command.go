@@ -47,7 +47,7 @@ func readCommand(r *client.Result) (c command) {
 func (m *Member) take(ctx context.Context, centre *client.Client, c command) {
 	if m.busy.Add(1) > mostBusy {
 		m.busy.Add(-1)
-		go m.fail(ctx, centre, c, client.NewError(wamp.Unavailable.Error(), "the node has too many commands under way; try again"))
+		go m.fail(ctx, centre, c, client.NewError(wamp.Unavailable.Error(), "the node has too many commands in progress; try again"))
 		return
 	}
 	go func() {
@@ -86,7 +86,7 @@ func (m *Member) run(ctx context.Context, c command) (client.Payload, error) {
 		return client.Payload{}, client.NewError(fleet.NotRemote, "the node does not answer commands; write remote = true in its [[uplink]]")
 	}
 	if c.name != "status" && c.name != "queue.ls" && c.name != "queue.peek" {
-		m.Log.Info("command of the centre", "procedure", c.name)
+		m.Log.Info("command from the centre", "procedure", c.name)
 	}
 	switch c.name {
 	case "status", "reload", "queue.ls", "queue.peek", "queue.drop", "queue.retry", "doctor":

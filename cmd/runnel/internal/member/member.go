@@ -76,7 +76,7 @@ func (m *Member) Attend(ctx context.Context, centre *client.Client) {
 func (m *Member) logRejection(err error) {
 	if text := err.Error(); text != m.rejected && !errors.Is(err, wamp.NoSuchProcedure) {
 		m.rejected = text
-		m.Log.Info("the centre does not take the reports of this node; the fleet's list there lacks it", "err", err)
+		m.Log.Info("the centre rejects the reports of this node, so its list of the fleet lacks the node", "err", err)
 	}
 }
 

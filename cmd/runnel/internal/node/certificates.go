@@ -83,7 +83,7 @@ func (n *Node) logCertificate(w *watched, c transport.Certificate, owner []any) 
 	w.serial = c.Serial
 	if alarm := c.Alarm(now); alarm != w.alarm {
 		if alarm == "" && !w.logged.IsZero() {
-			log.Info("certificate in order again", "expires", c.NotAfter.UTC())
+			log.Info("certificate is valid again", "expires", c.NotAfter.UTC())
 		}
 		w.alarm, w.since, w.logged = alarm, now, time.Time{}
 	}

@@ -45,7 +45,7 @@ func TestCertificateLog(t *testing.T) {
 		step("it lasts", troubled, time.Millisecond, "certificate needs attention")
 		step("it lasts, told already", troubled, certificateRepeat-time.Millisecond, "")
 		step("a day later", troubled, time.Millisecond, "certificate needs attention")
-		step("mended", fine, time.Hour, "certificate in order again")
+		step("mended", fine, time.Hour, "certificate is valid again")
 		step("half of a renewal, mended in time", troubled, time.Hour, "")
 		step("mended in time", fine, time.Millisecond, "")
 		step("expired", expired, 0, "certificate needs attention")

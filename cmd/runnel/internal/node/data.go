@@ -41,7 +41,7 @@ func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
 // heldError means that another process holds the lock.
 type heldError struct{ by string }
 
-func (e *heldError) Error() string { return "another router has it" + e.by }
+func (e *heldError) Error() string { return "another router uses it" + e.by }
 
 func lockData(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

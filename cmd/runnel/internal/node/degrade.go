@@ -27,7 +27,7 @@ type missing struct {
 
 // leaveOut records a part that could not be started. The node's configuration does not contain it.
 func (n *Node) leaveOut(part string, err error, add func(*config.Config)) {
-	n.log.Error("part left out; it is tried again", "part", part, "err", err)
+	n.log.Error("part left out; retrying", "part", part, "err", err)
 	n.missing = append(n.missing, missing{report.Fault{Part: part, Error: err.Error(), Since: time.Now()}, add})
 }
 
@@ -114,7 +114,7 @@ func (n *Node) keepConfiguration() bool {
 	n.mu.Unlock()
 	err := config.KeepLastGood(c)
 	if err != nil && !n.notKept.Swap(true) {
-		n.log.Warn("cannot keep the configuration for a later start; it is tried again", "err", err)
+		n.log.Warn("cannot save the configuration for a later start; retrying", "err", err)
 	}
 	if err == nil {
 		n.notKept.Store(false)

@@ -49,7 +49,7 @@ func (n *Node) examine(ctx context.Context) (*doctor.Report, error) {
 func (e *examiner) answer(ctx context.Context, _ *client.Invocation) (client.Payload, error) {
 	defer e.callers.Add(-1)
 	if e.callers.Add(1) > mostCallers {
-		return client.Payload{}, client.NewError(wamp.Unavailable.Error(), "the installation is being checked for others; try again")
+		return client.Payload{}, client.NewError(wamp.Unavailable.Error(), "too many other checks of the installation are waiting; try again")
 	}
 	called := time.Now()
 	select {

@@ -51,6 +51,6 @@ func readInstallation(c *config.Config, log *slog.Logger) string {
 			return id
 		}
 	}
-	log.Warn("cannot keep the installation's id; a copy of the data directory will not be recognized", "file", file, "err", err)
+	log.Warn("cannot save the installation's id; a copy of the data directory will not be recognized", "file", file, "err", err)
 	return ""
 }

@@ -28,7 +28,7 @@ func TestDataIsLocked(t *testing.T) {
 	first, err := claimData(c, log)
 	kit.Must(t, err)
 	var held *heldError
-	if _, err := claimData(c, log); !errors.As(err, &held) || !strings.Contains(err.Error(), fmt.Sprintf("another router has it (process %d); stop that router", os.Getpid())) {
+	if _, err := claimData(c, log); !errors.As(err, &held) || !strings.Contains(err.Error(), fmt.Sprintf("another router uses it (process %d); stop that router", os.Getpid())) {
 		t.Errorf("a second router: %v", err)
 	}
 	first.Close()
@@ -65,7 +65,7 @@ func TestNotKept(t *testing.T) {
 	log, text := loud()
 	n := &Node{log: log, config: c}
 	obstacle := filepath.Join(config.DataDir(c), "last-good.json")
-	const warning = "cannot keep the configuration"
+	const warning = "cannot save the configuration"
 	expect := func(what string, kept bool, warnings int) {
 		t.Helper()
 		if got := n.keepConfiguration(); got != kept || strings.Count(text.String(), warning) != warnings {

@@ -75,7 +75,7 @@ func CheckMemory(c *config.Config) { checkMemory(c, processMemory()) }
 
 func checkMemory(c *config.Config, process int64) {
 	if plan := planMemory(process, int64(c.Limits.Memory)); plan.cut {
-		c.Warn(c.Limits.Place, "memory", "%s is more than this process can have; the router uses %s (GOMEMLIMIT, the control group or the machine's memory sets the limit)",
+		c.Warn(c.Limits.Place, "memory", "%s is more than this process can use; the router uses %s (GOMEMLIMIT, the control group or the machine's memory sets the limit)",
 			term.Bytes(int64(c.Limits.Memory)), term.Bytes(plan.memory))
 	}
 }
@@ -116,7 +116,7 @@ func (n *Node) maxMessage(at string, configured config.Size) int {
 		return int(configured)
 	}
 	if configured > 0 {
-		n.log.Warn("max_message is more than the memory allows; using less", "listener", at, "bytes", int64(configured), "limit", limit)
+		n.log.Warn("max_message is too large for the memory; using less", "listener", at, "bytes", int64(configured), "limit", limit)
 	}
 	return int(limit)
 }

@@ -63,7 +63,7 @@ func TestTuneCollector(t *testing.T) {
 // A configuration that asks for more than there is has a warning with file, line and key.
 func TestCheckMemory(t *testing.T) {
 	for text, want := range map[string]string{
-		"[limits]\nmemory = \"1GB\"\n":   "test.toml:8: limits.memory: 1.0GB is more than this process can have; the router uses 251.7MB",
+		"[limits]\nmemory = \"1GB\"\n":   "test.toml:8: limits.memory: 1.0GB is more than this process can use; the router uses 251.7MB",
 		"[limits]\nmemory = \"100MB\"\n": "",
 		"":                               "",
 	} {

@@ -160,7 +160,7 @@ func renewedListeners(old *config.Config, kept []*config.Listen) (list []string)
 	for _, l := range kept {
 		i := slices.IndexFunc(old.Listens, func(o config.Listen) bool { return o.URL == l.URL })
 		if old.Listens[i].Renewed(*l) {
-			list = append(list, fmt.Sprintf("listener %s: another certificate", l.URL))
+			list = append(list, fmt.Sprintf("listener %s: new certificate", l.URL))
 		}
 	}
 	return list
@@ -171,7 +171,7 @@ func renewedUplinks(old *config.Config, kept []*config.Uplink) (list []string) {
 	for _, u := range kept {
 		i := slices.IndexFunc(old.Uplinks, func(o config.Uplink) bool { return o.Name == u.Name })
 		if old.Uplinks[i].Renewed(*u) {
-			list = append(list, fmt.Sprintf("uplink %s: another certificate, from its next connection on", u.Name))
+			list = append(list, fmt.Sprintf("uplink %s: new certificate, from its next connection on", u.Name))
 		}
 	}
 	return list

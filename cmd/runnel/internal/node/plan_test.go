@@ -118,7 +118,7 @@ func TestPlanCertificates(t *testing.T) {
 		t.Errorf("the same files: %q", got)
 	}
 	kit.Certificates(t, dir, "127.0.0.1")
-	want := "listener tls://127.0.0.1:1: another certificate, uplink c: another certificate, from its next connection on"
+	want := "listener tls://127.0.0.1:1: new certificate, uplink c: new certificate, from its next connection on"
 	if got := Plan(old, read()).summary(); got != want {
 		t.Errorf("other files: %q, want %q", got, want)
 	}

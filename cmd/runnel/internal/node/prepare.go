@@ -120,7 +120,7 @@ func (n *Node) prepareLinks(p *Changes, r *prepared) error {
 	for _, x := range p.uplinks.replaced {
 		old := n.linkNamed(x.old.Name)
 		if x.next.Stores(config.DataDir(p.next) != "") && !old.spool.OnDisk() {
-			return fmt.Errorf("uplink %s: its queue is in memory, and events that are to be stored need a directory; restart the router", x.next.Name)
+			return fmt.Errorf("uplink %s: its queue is in memory, and stored events need a directory; restart the router", x.next.Name)
 		}
 		if err := r.addLink(n.newLink(p.next, *x.next, old.spool, uplink.NewHandover())); err != nil {
 			return err

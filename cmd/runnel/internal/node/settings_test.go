@@ -201,7 +201,7 @@ func TestNotRunning(t *testing.T) {
 	}
 	c, err := n.load()
 	kit.Must(t, err)
-	if _, err := New(c, n.opts); err == nil || !strings.Contains(err.Error(), "another router has it (process ") {
+	if _, err := New(c, n.opts); err == nil || !strings.Contains(err.Error(), "another router uses it (process ") {
 		t.Errorf("a second node with the same data: %v", err)
 	}
 	n.changing.Lock()

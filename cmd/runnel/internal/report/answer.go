@@ -15,10 +15,10 @@ func ReadAnswer(procedure, text string, answer any) error {
 	d.UseNumber()
 	err := d.Decode(answer)
 	if _, end := d.Token(); err == nil && end != io.EOF {
-		err = errors.New("it goes on behind the value")
+		err = errors.New("there is more text after the value")
 	}
 	if err != nil {
-		return fmt.Errorf("%s: the answer can't be read: %w", procedure, err)
+		return fmt.Errorf("%s: cannot read the answer: %w", procedure, err)
 	}
 	return nil
 }

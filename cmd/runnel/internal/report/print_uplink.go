@@ -102,7 +102,7 @@ func (q *Queue) printHeld(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s:\n", term.Printable(q.Uplink))
 	if q.Expired > 0 {
-		fmt.Fprintf(w, "  expired: %s; their time was over before they could be sent\n", term.Counted(q.Expired, "event"))
+		fmt.Fprintf(w, "  expired: %s, before they could be sent\n", term.Counted(q.Expired, "event"))
 	}
 	for _, t := range q.Held {
 		fmt.Fprintf(w, "  held: %s, %s since %s: %s\n", term.Printable(t.Topic), term.Counted(t.Events, "event"), t.Since.Format(time.DateTime), term.Harmless(t.Reason))

@@ -26,7 +26,7 @@ func Watchdog(ctx context.Context, probe func(context.Context) error, log *slog.
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			log.Error("the router does not route; systemd restarts it", "limit", limit, "err", err)
+			log.Error("the router does not route; systemd will restart it", "limit", limit, "err", err)
 		default:
 			Notify("WATCHDOG=1", log)
 		}

@@ -18,8 +18,8 @@ type file struct {
 
 var (
 	errDirectory = errors.New("is a directory")
-	errIrregular = errors.New("is no regular file")
-	errChanged   = errors.New("has changed while it was sent")
+	errIrregular = errors.New("is not a regular file")
+	errChanged   = errors.New("changed while it was sent")
 	errNoRoot    = errors.New("the directory cannot be opened")
 )
 

@@ -95,7 +95,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, dir, rest string)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		http.Error(w, "runnel: files are read with GET", http.StatusMethodNotAllowed)
+		http.Error(w, "runnel: read files with GET", http.StatusMethodNotAllowed)
 		return
 	}
 	name, ok := clean(rest)
@@ -147,7 +147,7 @@ func clean(rest string) (name string, ok bool) {
 }
 
 func notFound(w http.ResponseWriter) {
-	http.Error(w, "runnel: there is no such file", http.StatusNotFound)
+	http.Error(w, "runnel: no such file", http.StatusNotFound)
 }
 
 // report logs an error that the operator can correct. It does not log requests for missing files or for files outside

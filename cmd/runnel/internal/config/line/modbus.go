@@ -149,7 +149,7 @@ func (s *Serial) checkRegister(k check.Keys, r Register) {
 		k.Add(r.Place, "words", "order is set as well; remove one of the two")
 	}
 	if r.Bit != nil && (*r.Bit > 15 || r.Write != "") {
-		k.Add(r.Place, "bit", "must be 0 to 15, and can't be combined with write")
+		k.Add(r.Place, "bit", "must be 0 to 15, and cannot be combined with write")
 	}
 	k.Choice(r.Place, "publish", r.Publish, "change", "always", "never")
 	last := 254
