@@ -59,7 +59,7 @@ func (s *session) accept(m *conn.Msg, name string, here bool) {
 	}
 	ctx, ok := s.link.calls.begin(c)
 	if !ok {
-		c.fail(s, client.NewError(wamp.Unavailable.Error(), "too many calls are under way, or one with this reply subject is"))
+		c.fail(s, client.NewError(wamp.Unavailable.Error(), "too many calls are in progress, or one with this reply subject is"))
 		return
 	}
 	m = m.Clone()

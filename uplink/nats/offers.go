@@ -103,7 +103,7 @@ func (l *Link) runCalls(ctx context.Context) {
 		began := time.Now()
 		want, own, err := l.registered(ctx)
 		if err != nil && ctx.Err() == nil {
-			l.log.Debug("registrations are not known", "err", err)
+			l.log.Debug("cannot list the registrations", "err", err)
 			time.AfterFunc(time.Second, func() { signal(c.dirty) })
 		}
 		o.set(want, err == nil)

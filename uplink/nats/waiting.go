@@ -27,7 +27,7 @@ type answers struct {
 	err  error // no more answers will arrive
 }
 
-var errProgressNotTaken = client.NewError(wamp.Canceled.Error(), "progressive results were not taken in time")
+var errProgressNotTaken = client.NewError(wamp.Canceled.Error(), "progressive results were not read in time")
 
 // put adds an answer or the end of the connection. The goroutine that reads calls it.
 func (a *answers) put(m *conn.Msg, err error) {
@@ -168,7 +168,7 @@ func (w *waiting) silent() (over bool, err error) {
 	}
 	w.session.cancel(w.request.Reply, wamp.KillNoWait)
 	w.link.suspect(w.at)
-	return true, client.NewError(w.silence.Error(), fmt.Sprintf("no callee has answered or given a sign of life for %v", w.quiet))
+	return true, client.NewError(w.silence.Error(), fmt.Sprintf("the callee has sent no answer and no sign of life for %v", w.quiet))
 }
 
 // errGone means that the link to which a request was sent is not there any more, and that the call was not made.
@@ -220,11 +220,11 @@ func (w *waiting) probe() {
 // answerOf returns the result or the error in an answer.
 func answerOf(m *conn.Msg, kind string) (client.Payload, error) {
 	if m.NoResponders() {
-		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "nothing at the NATS cluster answers at this subject")
+		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "no callee at the NATS cluster has this subject")
 	}
 	p, err := decode(m)
 	if err != nil {
-		return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), "the answer can't be read: "+err.Error())
+		return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), "cannot read the answer: "+err.Error())
 	}
 	service, code := string(m.Header.Get(payload.ServiceError)), string(m.Header.Get(payload.ServiceErrorCode))
 	switch {
