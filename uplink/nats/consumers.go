@@ -154,7 +154,7 @@ func (s *session) consumer(ctx context.Context, p *part, before time.Time) (*jet
 	case old.Name != "" && (old.AckFloor.Sequence > 0 || old.Config.StartSequence > 0):
 		config.StartSequence = max(old.AckFloor.Sequence+1, old.Config.StartSequence)
 	case p.lost != "":
-		s.link.log.Warn("a consumer does not answer; another one begins with all events of the stream, and the realm drops those that it has",
+		s.link.log.Warn("consumer does not answer; a new one begins with all events of the stream, and the realm drops those that it has",
 			"stream", p.stream, "consumer", p.lost)
 		config.Deliver, config.StartSequence, drop = "all", 0, p.lost
 	case reached > 0 && old.Name == "": // the consumer was deleted

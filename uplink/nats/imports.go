@@ -202,7 +202,7 @@ func (s *session) pull(ctx context.Context, p *part, c *jetstream.Consumer) {
 		}
 	})
 	if s.open.Err() == nil && !errors.Is(err, conn.ErrClosed) {
-		s.link.log.Warn("durable import interrupted, retrying", "rule", p.way.what, "stream", p.stream, "err", cmp.Or(context.Cause(ctx), err))
+		s.link.log.Warn("durable import interrupted; retrying", "rule", p.way.what, "stream", p.stream, "err", cmp.Or(context.Cause(ctx), err))
 	}
 }
 

@@ -363,7 +363,7 @@ func (s *session) bring(b *jetstream.Bucket) {
 	if ctx.Err() != nil || errors.Is(err, conn.ErrClosed) {
 		return
 	}
-	s.link.log.Warn("retained events are not imported, retrying", "bucket", b.Name, "err", err)
+	s.link.log.Warn("cannot import retained events; retrying", "bucket", b.Name, "err", err)
 	s.bucketFails(err) // it may be deleted; see prepareBucket
 	s.watching.Store(false)
 	signal(s.trouble)
