@@ -25,7 +25,7 @@ type PubAck struct {
 }
 
 // ErrNoPubAck means that only answers came that are none of the stream, such as those of a plain program that subscribes to the subject.
-var ErrNoPubAck = errors.New("jetstream: the answer to a publication is no PubAck of its stream: a program answers requests to the subject, and no stream does")
+var ErrNoPubAck = errors.New("jetstream: the answer to a publication is not a PubAck of its stream: a program answers requests to the subject, and no stream does")
 
 // Send publishes a message to the stream of its subject and does not wait. done is called once if Send returns no error: with the
 // stream's answer, or with an error. The error is ErrNoResponders of conn if no stream has the subject, or if its stream has no
