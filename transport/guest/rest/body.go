@@ -201,13 +201,10 @@ func (k kind) parse(text string) any {
 const maxDuration = 365 * 24 * time.Hour
 
 func parseDuration(text string) (any, bool) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		var ms int64
-		if ms, err = strconv.ParseInt(text, 10, 64); err == nil && ms < int64(maxDuration/time.Millisecond) {
-			d = time.Duration(ms) * time.Millisecond
-		}
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Duration(ms) * time.Millisecond, ms >= 0 && ms < int64(maxDuration/time.Millisecond)
 	}
+	d, err := time.ParseDuration(text)
 	return d, err == nil && d >= 0 && d < maxDuration
 }
 

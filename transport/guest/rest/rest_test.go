@@ -236,6 +236,9 @@ func TestErrors(t *testing.T) {
 		{"POST", "/call", `{"procedure":"com.example.fail"}`, 200, `{"error":"com.example.error.dry","args":["no water",7],"kwargs":{}}`},
 		{"POST", "/call/com.example.sleep?timeout=10ms", "[]", 504, `{"error":"wamp.error.timeout"*`},
 		{"POST", "/call/com.example.sleep?timeout=20", "[]", 504, `{"error":"wamp.error.timeout"*`},
+		{"POST", "/call/com.example.echo?timeout=31536000000", "[]", 400, `{"error":"wamp.error.invalid_argument"*`},     // ms of a year
+		{"POST", "/call/com.example.echo?timeout=-18446744073709", "[]", 400, `{"error":"wamp.error.invalid_argument"*`}, // a duration that wraps around
+		{"POST", "/call/com.example.echo", `{"args":[],"options":{"timeout":-1}}`, 400, `{"error":"wamp.error.invalid_argument"*`},
 		{"POST", "/call/com.example.sleep?timeout=11m", "[]", 400, `{"error":"wamp.error.invalid_argument"*`},
 		{"POST", "/publish/org.other", "[]", 403, `{"error":"wamp.error.not_authorized"*`},
 		{"POST", "/publish", `{"topic":"org.other"}`, 403, `{"error":"wamp.error.not_authorized"*`},
