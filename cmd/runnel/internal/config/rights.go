@@ -112,7 +112,7 @@ var Administration = []string{
 func (role *Role) power() string {
 	compiled := role.Compile()
 	everything := slices.ContainsFunc(role.Permissions, func(p Permission) bool {
-		return p.URI == "" && wamp.Match(p.Match) == wamp.Prefix && len(p.Allow) > 0 && permissions(Role{Permissions: []Permission{p}})[0].Allow == auth.Everything
+		return p.URI == "" && wamp.Match(p.Match) == wamp.Prefix && permissions(Role{Permissions: []Permission{p}})[0].Allow == auth.Everything
 	})
 	administers := slices.ContainsFunc(Administration, func(uri string) bool {
 		allowed, _ := compiled.Decide(auth.Call, []byte(uri))

@@ -99,6 +99,58 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
+// A node that the centre does not let in gets the reason, and sends no report.
+func TestNotLetIn(t *testing.T) {
+	join := centre(t)
+	serve(t, join(), map[string]client.Handler{fleet.Attend: func(context.Context, *client.Invocation) (client.Payload, error) {
+		return client.Payload{}, client.NewError(fleet.Full, "full")
+	}})
+	m, attended := newMember(t, false), make(chan error, 1)
+	go func() { attended <- m.attend(t.Context(), join()) }()
+	if e := (*client.Error)(nil); !errors.As(kit.Receive(t, "the end", attended), &e) || e.URI != fleet.Full {
+		t.Errorf("%v", e)
+	}
+}
+
+// Attend answers the commands of the centre, and ends with its context.
+func TestAttend(t *testing.T) {
+	join := centre(t)
+	link := join()
+	calls, answers, ended := make(chan bool, 9), make(chan string, 9), make(chan error, 9)
+	serve(t, join(), map[string]client.Handler{
+		fleet.Tell: func(context.Context, *client.Invocation) (client.Payload, error) { return client.Payload{}, nil },
+		fleet.Attend: func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
+			inv.Progress(client.Args(0, ""))
+			inv.Progress(client.Args(7, "status", []any{"a"}, map[string]any{}))
+			inv.Progress(client.Args(8, fleet.Apply, []any{}, map[string]any{}))
+			calls <- true
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
+			return client.Payload{}, context.Cause(ctx)
+		},
+		fleet.Answer: func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+			answers <- strings.TrimPrefix(inv.Procedure(), fleet.Answer) + fmt.Sprint(inv.Args())
+			return client.Payload{}, nil
+		},
+		fleet.Fail: func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+			answers <- strings.TrimPrefix(inv.Procedure(), fleet.Fail) + fmt.Sprint(inv.Args()[0])
+			return client.Payload{}, nil
+		},
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	m, left := newMember(t, true), make(chan bool, 1)
+	go func() { m.Attend(ctx, link); left <- true }()
+	kit.Receive(t, "the call", calls)
+	got := []string{kit.Receive(t, "an answer", answers), kit.Receive(t, "an answer", answers)}
+	slices.Sort(got)
+	if want := []string{"7com.example.called", "8" + fleet.NotApplied}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	stop()
+	kit.Receive(t, "the end", left)
+	kit.Receive(t, "the end at the centre", ended)
+}
+
 // A report that fails is sent again.
 func TestReportsAgain(t *testing.T) {
 	join := centre(t)
