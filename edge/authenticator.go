@@ -91,7 +91,8 @@ func (a *authenticators) methods() (list []string) {
 	return list
 }
 
-// pick returns the first of the client's methods that an authenticator decides about. ready says that HELLO suffices for it.
+// pick returns the first of the client's methods that an authenticator decides about. ready means that HELLO is
+// sufficient for it.
 func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 	if a == nil {
 		return "", false

@@ -54,8 +54,8 @@ type decisions struct {
 	answers map[question]decision
 }
 
-// permitted checks whether the session may perform an action on one URI; the error says why not. disclose says that the
-// session is disclosed to others. It is called from the session's own read loop, without locks.
+// permitted checks whether the session may perform an action on one URI; the error says why not. disclose means that
+// the session is disclosed to others. It is called from the session's own read loop, without locks.
 func (s *session) permitted(t *turn, a auth.Action, uri []byte, options codec.Dict) (disclose bool, err error) {
 	role := s.role()
 	allowed, disclose := role.Decide(a, uri)
@@ -145,7 +145,7 @@ func (c *decisions) keep(by *registration, q question, d decision) {
 	c.answers[q] = d
 }
 
-// askAuthorizer calls the authorizer. keep says that the answer may be cached.
+// askAuthorizer calls the authorizer. keep means that the answer may be cached.
 func (s *session) askAuthorizer(procedure string, reg *registration, q question, options codec.Dict) (d decision, keep bool, err error) {
 	if reg != nil && reg.isOf(s) {
 		return d, false, invalidAnswer("an authorizer cannot decide about the session that offers it")

@@ -19,7 +19,7 @@ type publication struct {
 	kept    bool   // it was passed to the durable subscriptions and histories that keep it
 }
 
-// delivery is a publication that is being routed, and what the functions on its way share.
+// delivery is a publication that is being routed, with the state that the routing functions share.
 type delivery struct {
 	*publication
 	session *session // of the publisher; nil: it is not known to be present
@@ -255,7 +255,7 @@ func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p
 	}
 }
 
-// eventDetails makes EVENT.Details. retained says that the event is given to a late subscriber.
+// eventDetails makes EVENT.Details. retained means that the event is given to a late subscriber.
 func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *store.Event, retained bool) codec.Dict {
 	b := &t.details
 	b.Reset(serializer, nil)
@@ -361,7 +361,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 	return place, sub, nil
 }
 
-// seat adds a seat to a subscription; created says that the subscription is new. Holds mu.
+// seat adds a seat to a subscription; created means that the subscription is new. Holds mu.
 func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	s := place.session
 	if s.subscriptions == nil {

@@ -9,15 +9,16 @@ import (
 	"runnel/edge/wamp"
 )
 
-// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a store, subscribes
-// with the private option _confirm. For a publication that asks for an acknowledgement it gets an EVENT with the detail
-// _confirm. It answers with EVENT_RECEIVED, or with an ERROR for EVENT, which is passed to the publisher. PUBLISHED is sent
-// once all such subscribers have answered; if one of them leaves before, the publisher gets an ERROR. Only internal
-// sessions may ask for this, because a session that can withhold PUBLISHED can hold up publishers.
+// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a store,
+// subscribes with the private option _confirm. For a publication that asks for an acknowledgement it gets an EVENT
+// with the detail _confirm. It answers with EVENT_RECEIVED, or with an ERROR for EVENT, which is passed to the
+// publisher. PUBLISHED is sent once all such subscribers have answered. If one of them leaves before that, the
+// publisher gets an ERROR. Only internal sessions may ask for this, because a session that can withhold PUBLISHED can
+// hold up publishers.
 //
 // A publication with the private option _origin waits here as well, until it is recorded (once.go).
 //
-// Other publications never come here.
+// Other publications never use this code.
 
 // withheld is an acknowledgement that waits. It is listed in its publisher's session and in those of its confirmers.
 type withheld struct {
@@ -28,7 +29,7 @@ type withheld struct {
 	// Guarded by acknowledgements.mu.
 	publisher  *session // nil: it has left
 	request    wamp.ID  // PUBLISH.Request
-	missing    int      // answers that have not come; one more while the event is being routed
+	missing    int      // missing answers; one more while the event is being routed
 	confirmers []confirmer
 	resolved   bool
 }
@@ -118,7 +119,7 @@ func (a *acknowledgements) confirmed(t *turn, peer *session, id wamp.ID) {
 	a.countAnswer(t, w)
 }
 
-// delivered says that the event is in all outboxes.
+// delivered means that the event is in all outboxes.
 func (a *acknowledgements) delivered(t *turn, w *withheld) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,8 +158,8 @@ func (a *acknowledgements) rejected(t *turn, peer *session, m *codec.Message) {
 	}
 }
 
-// resolve ends a withheld acknowledgement: it takes w out of all sessions, sends the answer if the publisher is still
-// there, and notes in the numbering whether the publication was routed. The first outcome stands. Holds mu.
+// resolve ends a withheld acknowledgement: it removes w from all sessions, sends the answer if the publisher is still
+// connected, and records in the numbering whether the publication was routed. The first outcome stands. Holds mu.
 func (a *acknowledgements) resolve(t *turn, w *withheld, o outcome) {
 	if w.resolved {
 		return
@@ -279,7 +280,7 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	}
 }
 
-// asksToConfirm reports whether EVENT's details say that the router waits for an answer.
+// asksToConfirm reports whether EVENT's details mean that the router waits for an answer.
 func asksToConfirm(details codec.Dict) bool {
 	if details.Empty() {
 		return false

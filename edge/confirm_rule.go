@@ -8,9 +8,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go). While
-// fewer internal sessions than By confirm it, a PUBLISH that asks for an acknowledgement fails, and nothing is routed. Like
-// that of a history, its subscription exists from the start, whether there are subscribers or not.
+// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go).
+// While fewer internal sessions than By confirm it, a PUBLISH that asks for an acknowledgement fails, and nothing is
+// routed. Like a history's subscription, it exists from the start, even without subscribers.
 type ConfirmRule struct {
 	URI   string
 	Match wamp.Match

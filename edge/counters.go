@@ -47,7 +47,7 @@ type RealmStatus struct {
 	Subscriptions int    `json:"subscriptions"` // topics and patterns subscribed to
 	Registrations int    `json:"registrations"` // procedures and patterns registered
 
-	// Trouble says what should be kept on disk but is not, with the reason; "" if there is no trouble.
+	// Trouble names the data that should be on disk but is not, with the reason; "" if there is none.
 	Trouble string `json:"trouble,omitempty"`
 
 	Durable []durable.State `json:"durable,omitempty"` // the durable subscriptions, by name

@@ -23,7 +23,7 @@ type courier struct {
 
 	// Owned by the goroutine that delivers.
 	turn    turn
-	unsent  bool // the outbox is to be flushed
+	unsent  bool // the outbox must be flushed
 	counted uint64
 }
 

@@ -109,7 +109,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	return nil
 }
 
-// mayCall reports why the session cannot have another call under way. Holds pending.mu.
+// mayCall returns the reason why the session cannot have another call in progress. Holds pending.mu.
 func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	if len(s.calls) >= s.realm.router.options().MaxCalls {
 		return refusal{wamp.Unavailable, "the session has reached its limit of calls in progress"}
@@ -425,7 +425,8 @@ func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	} else {
 		table.Set(seat.match, seat.uri, reg)
 	}
-	// The table is changed before the seat is marked: a caller that sees the mark does not find the seat when it looks again.
+	// The table is changed before the seat is marked: a caller that sees the mark does not find the seat when it
+	// searches again.
 	r.pending.mu.Lock()
 	seat.gone = true
 	r.pending.mu.Unlock()

@@ -184,7 +184,8 @@ func (c *metaCall) durableDrop() ([]any, error) {
 	return []any{events}, nil
 }
 
-// durableReset answers runnel.durable.reset(name, from): the subscription begins anew there. It returns the size of its backlog.
+// durableReset answers runnel.durable.reset(name, from): the subscription begins again at from. It returns the size
+// of its backlog.
 func (c *metaCall) durableReset() ([]any, error) {
 	d, err := c.named()
 	if err != nil {

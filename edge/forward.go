@@ -7,9 +7,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Forwarding: a router passes on events and calls of another router, and says where they come from. The options below are
-// heeded from internal sessions and from sessions whose role may forward (auth/forward.go). From other sessions they are
-// ignored, except for the nodes that forward_for names.
+// Forwarding: a router passes on events and calls of another router, and names their origin. The options below are
+// heeded from internal sessions and from sessions whose role may forward (auth/forward.go). From other sessions they
+// are ignored, except for the nodes that forward_for names.
 //
 //	forward_for  PUBLISH, CALL: the routers on the way, a dict for each hop, the oldest first. It becomes the detail
 //	             forward_for of EVENT and INVOCATION

@@ -11,13 +11,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The router as a caller: it calls its realms' authenticators and authorizers, which are ordinary procedures. For the dealer
-// the call comes from a session, so patterns, shared registrations and callees that leave are handled as usual. That
-// session exists for one call. It is not a member of the realm, and it has no peer: its Conn passes the answer to the
-// goroutine that waits in ask.
+// The router as a caller: it calls its realms' authenticators and authorizers, which are ordinary procedures. For the
+// dealer, the caller is a session, so patterns, shared registrations and callees that leave are handled as usual.
+// That session exists for one call. It is not a member of the realm, and it has no peer: its Conn passes the answer
+// to the goroutine that waits in ask.
 
 const (
-	maxAsks   = 1024     // the router's own calls under way in one realm; further ones wait
+	maxAsks   = 1024     // the router's own calls in progress in one realm; further ones wait
 	maxAnswer = 64 << 10 // bytes of an answer; a longer one fails with wamp.error.payload_size_exceeded
 )
 

@@ -50,8 +50,8 @@ func (s *session) cause(err error) error {
 
 func seatOctets(uri string) int { return seatCost + 3*len(uri) }
 
-// keepSeat charges the memory of a subscription or a registration; freeSeat frees it. Internal sessions are not charged,
-// because the configuration bounds what they do.
+// keepSeat charges the memory of a subscription or a registration; freeSeat frees it. Internal sessions are not
+// charged, because the configuration bounds their use.
 func (s *session) keepSeat(uri string) error {
 	if !s.internal() && !s.memory().Keep(budget.Tables, seatOctets(uri)) {
 		return refusal{wamp.Unavailable, "the router has no memory for more subscriptions and registrations"}

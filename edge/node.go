@@ -13,10 +13,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Two routers with one node id, such as two gateways made from one SD card, lose events silently. To each of them, the
-// other's events seem to have come round in a circle; and if they share a copy of a data directory, to have been routed
-// already. So a session that belongs to another router names its node in HELLO, and a second node with the same id is
-// refused as long as the first is connected. Both sides report it.
+// Two routers with one node id, such as two gateways made from one SD card, lose events silently. To each of them,
+// the other's events seem to have come back in a loop. If they share a copy of a data directory, the events seem to
+// have been routed already. So a session that belongs to another router names its node in HELLO, and a second node
+// with the same id is refused as long as the first is connected. Both sides report it.
 //
 // A session left over from a broken connection is not a second node. If it is from the same process, it has the same boot.
 // If it is from an earlier process, the router probes it, and closes it if it does not respond.
@@ -165,7 +165,7 @@ func duplicateNode(id, first, second string) refusal {
 		id, first, second)}
 }
 
-// address returns where a session comes from.
+// address returns the address of a session's peer.
 func address(s *session) string {
 	t := s.conn.Transport()
 	return strings.TrimSpace(cmp.Or(t.Remote, "a local peer") + " at " + t.Listener)
@@ -194,9 +194,9 @@ const maxNodes = maxHops
 // upstream is a connection from a realm to other routers.
 type upstream struct{ name string }
 
-// Above returns a function by which a part of this process reports which routers it connects the realm to: the next one
-// first, and none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and is refused
-// when it comes back.
+// Above returns a function by which a part of this process reports which routers it connects the realm to: the next
+// one first, and none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and
+// is refused when it reconnects.
 func (r *Router) Above(realm, name string) func([]wamp.Node) {
 	p := &upstream{name} // while one connection replaces another, two have the same name
 	return func(nodes []wamp.Node) {

@@ -9,9 +9,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Once only: a router that forwards stored events repeats each until it is acknowledged. Its PUBLISH has acknowledge and
-// the private option _origin, [node, epoch, sequence]. The realm recognizes what it has routed (package dedup): it answers
-// with PUBLISHED, and does not route the event again.
+// Once only: a router that forwards stored events repeats each until it is acknowledged. Its PUBLISH has acknowledge
+// and the private option _origin, [node, epoch, sequence]. The realm recognizes events that it has already routed
+// (package dedup): it answers with PUBLISHED, and does not route the event again.
 //
 // The order is: route the event, wait until all confirming subscribers have it (confirm.go), record it, send PUBLISHED.
 // A disk that fails does not hold up PUBLISHED.

@@ -85,7 +85,7 @@ type publishOptions struct {
 	discloseMe  bool
 	excludeMe   bool
 	retain      bool
-	ttl         time.Duration // after which the event means nothing any more; 0: no limit
+	ttl         time.Duration // after which the event has expired; 0: no limit
 	passthru    bool          // ppt_* options must be passed on
 	noted       bool          // notes (wamp.IsNote) must be passed on
 	forwarded   bool          // forward_for or _time must be passed on, see forward.go

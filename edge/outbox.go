@@ -244,7 +244,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 	return append(buf[:keep], buf[at:]...)
 }
 
-// flush writes what is waiting, unless another goroutine is writing. It never waits for the peer.
+// flush writes the waiting bytes, unless another goroutine is writing. It never waits for the peer.
 func (o *outbox) flush() {
 	o.mu.Lock()
 	o.flushing = false
@@ -429,8 +429,8 @@ func (o *outbox) flushWithin(limit time.Duration) {
 	}
 }
 
-// detach writes what is waiting, within limit, and ends the outbox but not its connection: another outbox may use it
-// from now on. It reports false if it could not.
+// detach writes the waiting bytes, within limit, and ends the outbox but not its connection, which another outbox may
+// now use. It reports false if it could not.
 func (o *outbox) detach(limit time.Duration) bool {
 	o.flushWithin(limit)
 	o.mu.Lock()

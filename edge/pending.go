@@ -190,7 +190,7 @@ func (p *pending) expire(c *call) {
 	t.endDetached(c.caller.realm.router)
 }
 
-// endCalls ends all calls of s. Its own calls are interrupted, and the calls that it was to answer fail at once
+// endCalls ends all calls of s. Its own calls are interrupted, and the calls that it had to answer fail at once
 // (basic/remote_procedure_call.md).
 func (p *pending) endCalls(t *turn, s *session) {
 	p.mu.Lock()

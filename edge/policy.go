@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// policy says who may join a realm, and what they may do there. It is immutable: UpdateRealm replaces it.
+// policy decides which peers may join a realm, and what they may do there. It is immutable: UpdateRealm replaces it.
 type policy struct {
 	strict         bool       // for sessions that join from now on
 	anonymous      *auth.Role // nil: anonymous sessions need a role of their listener

@@ -7,9 +7,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// reroute is what it takes to ask another callee when one answers wamp.error.unavailable (advanced/rpc_call_rerouting.md),
-// or when a fallback answers that it cannot reach its router (wamp.KeyUnsent). It is kept for callees that announced
-// call_reroute, and for fallback registrations with several callees. Guarded by pending.mu.
+// reroute holds the data that is needed to ask another callee when one answers wamp.error.unavailable
+// (advanced/rpc_call_rerouting.md), or when a fallback answers that it cannot reach its router (wamp.KeyUnsent). It
+// is kept for callees that announced call_reroute, and for fallback registrations with several callees. Guarded by
+// pending.mu.
 type reroute struct {
 	procedure []byte
 	dict      codec.Dict

@@ -12,12 +12,13 @@ import (
 // refused as well. A wildcard that matches any first component is not, but it is never called for these URIs.
 //
 // Options.Reports names the exceptions, topics where one router tells another something. A role that may forward is a
-// router as well, and publishes there what its node tells of itself.
+// router as well, and publishes its node's own reports there.
 
-// ownURIs is what is reserved.
+// ownURIs is the reserved prefix.
 var ownURIs = wamp.Pattern{URI: "runnel.", Match: wamp.Prefix}
 
-// checkProcedure reports why the session can't register, or describe, a URI or pattern that its role may allow.
+// checkProcedure returns the reason why the session cannot register or describe a URI or pattern, even if its role
+// allows it.
 func (s *session) checkProcedure(uri string, match wamp.Match) error {
 	switch {
 	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}) || match == wamp.Wildcard && !wamp.OfNode(uri):
@@ -34,7 +35,7 @@ func (r *registration) answersFor(uri []byte) bool {
 	return !wamp.OfNode(uri) || r.callees[0].session.internal()
 }
 
-// checkTopic reports why the session can't publish to a topic that its role may allow.
+// checkTopic returns the reason why the session cannot publish to a topic, even if its role allows it.
 func (s *session) checkTopic(topic []byte) error {
 	if !wamp.OfNode(topic) || s.internal() || s.role().Forwards() || slices.Contains(s.realm.router.options().Reports, string(topic)) {
 		return nil

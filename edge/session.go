@@ -98,8 +98,8 @@ func (r refusal) Unwrap() error { return r.Failure }
 // errGoodbye ends the read loop of a session that was closed.
 var errGoodbye = errors.New("session closed")
 
-// serve is the session's read loop, and it routes: what a message causes is appended to outboxes. They are flushed when
-// no further message is buffered. serve returns why the session ended.
+// serve is the session's read loop, and also routes: it appends the resulting messages to outboxes. They are flushed
+// when no further message is buffered. serve returns why the session ended.
 func (s *session) serve() error {
 	var t *turn
 	for {

@@ -12,7 +12,7 @@ import (
 // stream holds the first CALL of a call with chunked arguments. All its options but progress also apply to the further
 // chunks (advanced/rpc_progressive_call_invocations.md). Guarded by pending.mu.
 type stream struct {
-	open      bool // more chunks are to come
+	open      bool // more chunks will follow
 	procedure []byte
 	dict      codec.Dict
 	options   callOptions

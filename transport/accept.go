@@ -14,7 +14,7 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// Run accepts peers until ctx is done, and calls serve for each in a goroutine of its own. serve owns its Conn until it
+// Run accepts peers until ctx is done, and calls serve for each in its own goroutine. serve owns its Conn until it
 // returns.
 //
 // When ctx is done, Run stops accepting and drops the connections that have not finished their handshake. It waits
@@ -274,7 +274,7 @@ func (l *Listener) rawOptions(peer wamp.Transport, account *budget.Account, firs
 	}
 }
 
-// describe describes a peer as far as its connection tells.
+// describe describes a peer from its connection.
 func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	t := wamp.Transport{
 		Network: l.network, Listener: l.URL(),

@@ -95,8 +95,8 @@ func (o DialOptions) dial(ctx context.Context, u *url.URL) (Conn, error) {
 	return o.handshake(ctx, rw, t)
 }
 
-// dialSerial dials over a serial line. On a noisy line the link may be lost while it comes up, before the router has received
-// anything. It is then set up anew, until ctx ends.
+// dialSerial dials over a serial line. On a noisy line the link may be lost while it comes up, before the router has
+// received anything. It is then set up again, until ctx ends.
 func (o DialOptions) dialSerial(ctx context.Context, u *url.URL) (Conn, error) {
 	for {
 		rw, err := serial.OpenURL(ctx, u)

@@ -79,7 +79,7 @@ type ListenOptions struct {
 	// Compress offers permessage-deflate to WebSocket clients.
 	Compress bool
 
-	// HTTP answers requests for all other paths. nil: a page that tells that this is a router.
+	// HTTP answers requests for all other paths. nil: a page which says that this is a router.
 	HTTP http.Handler
 
 	// Guest takes a connection of a listener mqtt:// or mqtts:// from its first byte, until the given time, and returns the Conn

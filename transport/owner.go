@@ -61,12 +61,12 @@ func lookupID(name string, lookup func() (string, error)) (int, error) {
 	return strconv.Atoi(id)
 }
 
-// OwnerRemedy says how a Unix socket gets an owner that the router can't give it.
+// OwnerRemedy returns the steps that give a Unix socket an owner that the router cannot set.
 func OwnerRemedy(owner string) string {
 	return fmt.Sprintf("remove owner and write group, or let systemd make the socket: url = \"systemd:\" here, and SocketUser=%s in a socket unit", owner)
 }
 
-// GroupRemedy says how a Unix socket gets a group that the router can't give it.
+// GroupRemedy returns the steps that give a Unix socket a group that the router cannot set.
 func GroupRemedy(group string) string {
 	return fmt.Sprintf("make the router's user a member: SupplementaryGroups=%s in the [Service] section (sudo systemctl edit runnel), "+
 		"or let systemd make the socket: url = \"systemd:\" here, and SocketGroup=%s in a socket unit", group, group)

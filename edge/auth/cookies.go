@@ -129,8 +129,9 @@ func (c *Cookies) makeRoom() {
 	}
 }
 
-// Find returns the identity that a cookie belongs to in a realm. basis returns what a proof of the identity depends on
-// now; nil if the identity cannot be proved any more. If that is nil or has changed, Find forgets the cookie.
+// Find returns the identity that a cookie belongs to in a realm. basis returns the data on which a proof of the
+// identity depends now; nil if the identity can no longer be proved. If that is nil or has changed, Find forgets the
+// cookie.
 func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Identity, ok bool) {
 	hash := sha256.Sum256([]byte(value))
 	c.mu.Lock()
@@ -266,8 +267,8 @@ func (c *Cookies) write(list []cookie) error {
 	return atomicfile.Write(c.file, text, 0o600)
 }
 
-// Basis returns what a proof of the identity by a principal depends on; nil if no principal can prove it. It is for
-// Cookies.
+// Basis returns the data on which a principal's proof of the identity depends; nil if no principal can prove it. It
+// is for Cookies.
 func (p *Principals) Basis(id Identity) []byte {
 	who := p.authids[id.Authid]
 	if who == nil || who.Role != id.Role || who.methods&parseMethod(id.Method)&byChallenge == 0 {

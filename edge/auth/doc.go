@@ -9,8 +9,8 @@
 // # Unknown authids
 //
 // A peer must not find out by trial which authids exist. A peer that names an unknown authid is challenged, too. The
-// challenge has the parameters of a decoy and a salt of its own. The decoy is a principal that is always the same for
-// that authid. No answer is right, and the peer receives the same error as for a wrong secret. The same happens if the
+// challenge has the parameters of a decoy and its own salt. The decoy is a principal that is always the same for that
+// authid. No answer is right, and the peer receives the same error as for a wrong secret. The same happens if the
 // authid is known but has no secret for the client's methods. Only the router's log contains the cause; see Refused.
 //
 // # Where clients differ from the specification

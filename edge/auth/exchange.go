@@ -79,7 +79,7 @@ type attempt struct {
 	who *principal
 
 	// decoy, if not empty, says why the peer cannot be the principal it names. Then who is only the model for the
-	// challenge, and no answer is right.
+	// challenge, and every answer is wrong.
 	decoy string
 
 	salt func(length int) []byte // the decoy's own salt

@@ -12,8 +12,8 @@ import (
 	"runnel/edge/saslprep"
 )
 
-// SCRAM is what the router stores of a password for WAMP-SCRAM (advanced/authentication_scram.md, "Data Stored on the
-// Server"). It is not enough to join, but enough to check guesses of the password. NewSCRAM makes it.
+// SCRAM holds the data that the router stores for a password of WAMP-SCRAM (advanced/authentication_scram.md, "Data
+// Stored on the Server"). It is not enough to join, but enough to check guesses of the password. NewSCRAM makes it.
 type SCRAM struct {
 	KDF        string // "argon2id13", "pbkdf2", or "argon2id-13" as derived by Autobahn and Crossbar.io
 	Salt       Octets

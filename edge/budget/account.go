@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Buffer returns the charge in bytes for a buffer of the given size. A small buffer costs nothing, because it is part of
-// what a connection takes at rest.
+// Buffer returns the charge in bytes for a buffer of the given size. A small buffer costs nothing, because it is part
+// of the memory of an idle connection.
 func Buffer(octets int) int {
 	if octets <= 8<<10 {
 		return 0
@@ -132,7 +132,7 @@ func (a *Account) since() time.Time {
 	return a.begun
 }
 
-// grant notes that the reader has waited and can go on.
+// grant records that the reader has waited and can continue.
 func (a *Account) grant() {
 	a.mu.Lock()
 	a.granted = time.Now()

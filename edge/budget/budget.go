@@ -169,7 +169,7 @@ func (b *Budget) add(k Kind, n int64) {
 	}
 }
 
-// Refused counts data that was dropped because there was no memory for it.
+// Refused counts data that was dropped for lack of memory.
 func (b *Budget) Refused(k Kind) {
 	if b != nil {
 		b.refuse(k)

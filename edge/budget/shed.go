@@ -6,7 +6,7 @@ import (
 
 const (
 	stuckTime  = time.Second            // a peer that has read nothing for this long may be cut because of its outbox
-	barrenTime = 100 * time.Millisecond // after a search in vain
+	barrenTime = 100 * time.Millisecond // after an unsuccessful search
 )
 
 // shed cuts peers until the budget suffices or no peer is left to cut.

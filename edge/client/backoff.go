@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Backoff yields the pauses between attempts: full jitter under a bound that doubles, and that does not exceed the time
-// since the first failure. So a client is back within twice the outage, and a thousand devices that come back after a power
-// cut are spread. A Backoff belongs to one goroutine.
+// Backoff yields the pauses between attempts: full jitter under a bound that doubles, and that does not exceed the
+// time since the first failure. A client is therefore back within twice the outage, and a thousand devices do not
+// reconnect at the same moment after a power cut. A Backoff belongs to one goroutine.
 type Backoff struct {
 	min, max time.Duration
 	bound    time.Duration // bound of the next pause; 0: min

@@ -117,7 +117,7 @@ func (c *Client) Err() error {
 	return c.err
 }
 
-// Welcome returns what the router sent when it accepted the present session. It is false without a session.
+// Welcome returns the data that the router sent when it accepted the current session. It is false without a session.
 func (c *Client) Welcome() (Welcome, bool) {
 	s := c.current.Load()
 	if s == nil {

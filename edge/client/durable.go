@@ -15,7 +15,7 @@ type Durable struct {
 	Name    string        // identifies the subscription, together with the client's authid
 	From    string        // where a new one begins: "now" (default), "all", a time as in RFC 3339, or a publication id
 	Window  int           // how many events may be sent and not acknowledged; 0: the router's default
-	AckWait time.Duration // after which an event that is not acknowledged comes again; 0: the router's default
+	AckWait time.Duration // after which an unacknowledged event is delivered again; 0: the router's default
 
 	// MaxAge has the router drop older events. Event.TTL then returns the rest of the time. nil: no change; 0: no limit.
 	MaxAge *time.Duration

@@ -54,8 +54,8 @@ var (
 
 func (b *endpointBase) base() *endpointBase { return b }
 
-// establish requests e from the router and returns the router's answer. With persist it returns at once, and the client
-// goes on trying.
+// establish requests e from the router and returns the router's answer. With persist it returns at once, and the
+// client keeps trying.
 func (c *Client) establish(ctx context.Context, e endpoint, persist bool) error {
 	if persist {
 		c.mu.Lock()
@@ -251,7 +251,7 @@ func (c *Client) end(ctx context.Context, e endpoint) error {
 	}
 }
 
-// noReply is the error of a request whose reply did not come before ctx was done.
+// noReply is the error of a request whose reply did not arrive before ctx was done.
 func noReply(reply wamp.Type, ctx context.Context) error {
 	return fmt.Errorf("wait for %s: %w", reply, ctx.Err())
 }

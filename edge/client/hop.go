@@ -91,7 +91,7 @@ func (e *Event) Time() time.Time {
 	return time.UnixMilli(int64(ms))
 }
 
-// TTL returns how long the event still meant something when the router sent it; 0: there is no limit.
+// TTL returns the event's remaining time when the router sent it; 0: no limit.
 func (e *Event) TTL() time.Duration {
 	ms, ok := e.Detail(wamp.KeyTTL).Uint()
 	if !ok || ms > lastTime {

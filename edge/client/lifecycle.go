@@ -2,8 +2,9 @@ package client
 
 import "sync/atomic"
 
-// lifecycle is the state of an endpoint at the router. It takes no lock, sends nothing and keeps no time: each method is
-// one event, and reports what the caller has to do. An event that the table does not list leaves the state as it is.
+// lifecycle is the state of an endpoint at the router. It takes no lock, sends nothing and has no clock: each method
+// is one event, and returns the action that the caller must take. An event that the table does not list leaves the
+// state as it is.
 //
 //	absent      -request->  requested    SUBSCRIBE or REGISTER is sent
 //	requested   -accept->   established  SUBSCRIBED or REGISTERED was received
@@ -37,7 +38,7 @@ func (l *lifecycle) state() state    { return state(l.current.Load()) }
 func (l *lifecycle) to(next state)   { l.current.Store(uint32(next)) }
 func (l *lifecycle) in(s state) bool { return l.state() == s }
 
-// closed reports whether the application ended the endpoint: its handler is not called any more.
+// closed reports whether the application has ended the endpoint, so that its handler is no longer called.
 func (l *lifecycle) closed() bool { return l.state() >= withdrawn }
 
 // move changes from one state to another, and reports whether it was in the first.

@@ -45,7 +45,7 @@ type request interface {
 	// answer takes the reply. The read loop calls it.
 	answer(*codec.Message)
 
-	// fail takes the router's ERROR, or the reason why no reply will come.
+	// fail handles the router's ERROR, or the reason why no reply will arrive.
 	fail(error)
 }
 

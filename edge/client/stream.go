@@ -78,7 +78,7 @@ type chunks struct {
 	// Guarded by mu.
 	list []codec.Payload
 	size int
-	open bool // more chunks will come
+	open bool // more chunks will arrive
 }
 
 // More reports whether the arguments are chunked. Then the invocation's payload is the first chunk.
@@ -148,7 +148,7 @@ func (inv *Invocation) full(size int) bool {
 // maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// noteUnfinished remembers that further chunks may come for an invocation that is over. s.mu is held.
+// noteUnfinished records that further chunks may arrive for an invocation that has ended. s.mu is held.
 func (s *session) noteUnfinished(inv *Invocation) {
 	c := inv.chunks
 	c.mu.Lock()

@@ -71,7 +71,7 @@ func (b *Builder) undo(start int, err error) {
 	}
 }
 
-// canAdd reports whether a field with key k can be added. Keys come from the program, but must be UTF-8 all the same.
+// canAdd reports whether a field with key k can be added. Keys come from the program, but must also be UTF-8.
 func (b *Builder) canAdd(k string) bool {
 	if b.serializer.Known() && utf8.ValidString(k) {
 		return true

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Major types of CBOR (RFC 8949, section 3.1) and single octets with a meaning of their own.
+// Major types of CBOR (RFC 8949, section 3.1) and single octets with a special meaning.
 const (
 	cborUint   = 0
 	cborNint   = 1

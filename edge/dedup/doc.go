@@ -1,9 +1,9 @@
 // Package dedup recognizes publications that were routed before, so that a sender may repeat them until they are
 // acknowledged.
 //
-// A sender numbers its publications 1, 2, 3, ... A numbering is identified by a Key: the authid that publishes, the node
-// that numbers, and an epoch. A node that has lost its count begins another epoch. Numbers may have gaps, they may come
-// out of order, and a publication that has failed may come again.
+// A sender numbers its publications 1, 2, 3, ... A numbering is identified by a Key: the authid that publishes, the
+// node that numbers, and an epoch. A node that has lost its count begins another epoch. Numbers may have gaps, they
+// may arrive out of order, and a failed publication may be repeated.
 //
 // A Table is what one realm remembers. Its memory is bounded, and no client can displace the numberings of others:
 //
@@ -18,5 +18,5 @@
 // A Log keeps a table on disk, by a short record for each group of publications, whatever the number of gaps. A publication is recorded before it is acknowledged, so a router that is killed routes
 // nothing twice. After a power cut, at most the publications since the last sync are routed again.
 //
-// The type parameter W is what the caller keeps with a publication while it is under way.
+// The type parameter W is the data that the caller keeps with a publication in progress.
 package dedup

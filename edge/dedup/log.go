@@ -8,8 +8,9 @@ import (
 	"runnel/edge/journal"
 )
 
-// Log keeps a table on disk: what is known of each numbering, then records of what was routed since. One goroutine writes it
-// (Run), for all publications that have come in the meantime at once. A disk that fails holds up no publication.
+// Log keeps a table on disk: the state of each numbering, then records of the publications routed since. One
+// goroutine (Run) writes it, with one write for all publications that have arrived in the meantime. A disk that fails
+// holds up no publication.
 type Log[W any] struct {
 	// Static after Open.
 	Config[W]
@@ -63,7 +64,7 @@ func Open[W any](table *Table[W], dir string, c Config[W]) (log *Log[W], found j
 	return table.log, found, unusable, nil
 }
 
-// Run writes until stop is closed. Then it writes what is left, and closes the log.
+// Run writes until stop is closed. Then it writes the rest, and closes the log.
 func (l *Log[W]) Run(stop <-chan struct{}) {
 	if l.rewrite {
 		l.sync()

@@ -8,7 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A record is a list in CBOR: either all that is known of a numbering, which replaces the records before, or what was routed since.
+// A record is a list in CBOR: either the complete state of a numbering, which replaces earlier records, or the
+// publications routed since.
 //
 //	[1, authid, node, epoch, highest number, first and last of a gap, ...]
 //	[2, authid, node, epoch, first and last of some routed numbers, ...]
@@ -16,7 +17,7 @@ const (
 	form     = 1
 	formMore = 2
 
-	// maxMore bounds the numbers in one record of formMore. A realm has fewer publications under way.
+	// maxMore bounds the numbers in one record of formMore. A realm has fewer publications in progress.
 	maxMore = 1 << 20
 )
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// sequences is a set of the numbers 1, 2, 3, ... It is made for numbers that come mostly in order: it holds all numbers up
-// to the highest, except for a few open spans. The zero value is empty.
+// sequences is a set of the numbers 1, 2, 3, ... It is designed for numbers that mostly arrive in order: it holds all
+// numbers up to the highest, except for a few open spans. The zero value is empty.
 type sequences struct {
 	highest uint64
 	open    []span // the missing numbers, ascending; no span touches another
@@ -16,7 +16,7 @@ type sequences struct {
 type span struct{ first, last uint64 }
 
 // maxSpans bounds the spans of one set. Beyond it the two lowest are merged, and the numbers between them count as
-// missing. So a late publication may be routed twice, but none is taken for routed that was not.
+// missing. A late publication may therefore be routed twice, but none is mistaken for a routed one.
 const maxSpans = 4096
 
 // find returns the index of the first open span that ends at n or later, and whether n is in it.

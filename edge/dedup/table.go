@@ -34,13 +34,14 @@ type Table[W any] struct {
 
 // Client is a sender of publications, such as a session. The zero value is a client that has sent none.
 type Client[W any] struct {
-	// Internal says that the client passes on the publications of many. Only the bound of the table holds for it.
+	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for
+	// it.
 	Internal bool
 
 	used []*numbering[W] // the numberings that this client was the last to use
 }
 
-// numbering is what a table knows of one numbering.
+// numbering is the table's state of one numbering.
 type numbering[W any] struct {
 	key      Key
 	table    *Table[W]
@@ -61,7 +62,7 @@ type Mark[W any] struct {
 	recorded  bool // or about to be
 }
 
-// State says what a table knows of a publication.
+// State is the table's state of a publication.
 type State uint8
 
 const (
@@ -119,7 +120,7 @@ func (m *Mark[W]) Record() bool {
 // Sent notes that the publication has its place among the others of its numbering.
 func (m *Mark[W]) Sent() { m.numbering.routing = false }
 
-// Done ends the publication. If it was not routed, it may come again.
+// Done ends the publication. If it was not routed, it may be repeated.
 func (m *Mark[W]) Done(routed bool) {
 	delete(m.numbering.pending, m.number)
 	if !routed {
@@ -170,7 +171,7 @@ func (t *Table[W]) restore(key Key, routed sequences) {
 	n.routed = routed
 }
 
-// addAll notes what was routed, as read from a log.
+// addAll records routed publications, as read from a log.
 func (t *Table[W]) addAll(key Key, spans []span) {
 	n := t.earlier(key)
 	for _, s := range spans {

@@ -63,7 +63,7 @@ func appendRecord(dst []byte, p *place, offset int64, record []byte) []byte {
 	return append(dst, recordEnd)
 }
 
-// predecessor is what the header of a segment says about the segment before it.
+// predecessor describes the previous segment, as the header of a segment records it.
 type predecessor struct {
 	number uint64 // 0: none
 	octets int64

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 )
 
-// From reads the intact records in the first octets bytes of a segment, beginning at an offset, until each returns false. each
-// also gets the offset behind the record. offset must be 0 or such an offset. From returns where to continue. buf is used for
-// reading; without one, From allocates it. Like Each, From may be called from any goroutine at any time. A segment that was
-// deleted has no records.
+// From reads the intact records in the first octets bytes of a segment, beginning at an offset, until each returns
+// false. each also gets the offset after the record. offset must be 0 or such an offset. From returns where to
+// continue. buf is used for reading; without one, From allocates it. Like Each, From may be called from any goroutine
+// at any time. A segment that was deleted has no records.
 func (j *Journal) From(number uint64, offset, octets int64, buf []byte, each func(record []byte, end int64) bool) (next int64, err error) {
 	offset = max(offset, int64(headerSize))
 	if offset >= octets {

@@ -11,11 +11,11 @@
 // these records again.
 //
 // Reading changes nothing and never fails because of the contents of the files. A damaged record costs only itself:
-// reading continues at the next intact record. A torn tail is what a power cut leaves behind the last record of the
-// newest segment. It is not part of the log, and the next write cuts it off. Any other damage makes a segment bad. So
-// does a segment that is empty, has no header, or is shorter than its successor's header says. A bad segment that is due
-// for deletion is renamed to end in ".bad" instead, so that it can be examined. The owner of a log with a bad segment
-// should call Rewrite.
+// reading continues at the next intact record. A torn tail is the rest of an interrupted write, which a power cut
+// leaves after the last record of the newest segment. It is not part of the log, and the next write cuts it off. Any
+// other damage makes a segment bad. So does a segment that is empty, has no header, or is shorter than its
+// successor's header says. A bad segment that is due for deletion is renamed to end in ".bad" instead, so that it can
+// be examined. The owner of a log with a bad segment should call Rewrite.
 //
 // Records may be read twice after a failed write or an interrupted Rewrite, but always in order. This is harmless to an
 // owner whose records each replace an earlier state, for example that of one topic.
@@ -32,7 +32,7 @@ import (
 	"strings"
 )
 
-// Journal is a log in a directory of its own. It must be used by one goroutine at a time, except for Each.
+// Journal is a log in its own directory. It must be used by one goroutine at a time, except for Each.
 type Journal struct {
 	// Static after Open.
 	disk  Disk

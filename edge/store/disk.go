@@ -16,7 +16,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Disk keeps retained events and histories over a restart. Each has a log of its own (package journal) below
+// Disk keeps retained events and histories over a restart. Each has its own log (package journal) below
 // Config.Directory:
 //
 //	retained/             a record for each change of a topic: the topic with all its events, or none if it was cleared. The
@@ -24,11 +24,12 @@ import (
 //	history/MATCH-URI/    a record for each event of one rule, in order, except for those in the log of durable events. A segment
 //	                      is deleted when all its events are dropped
 //
-// Memory is the original, and one goroutine writes it to disk, behind the routing. Changes are written a second after the
-// first of them, and synced at intervals. So a crash of the router costs at most a second of changes, and a power cut at
-// most an interval. There is no queue: a topic that has changed ten times in a second is written once, and an event that a
-// history has dropped is never written. A disk that is slow, full or read-only therefore costs no memory. The writer
-// retries with growing delays and logs each failure. When the disk works again, it writes the present state.
+// The state in memory is the original, and one goroutine copies it to disk without delaying the routing. Changes are
+// written a second after the first of them, and synced at intervals. So a crash of the router costs at most a second
+// of changes, and a power cut at most an interval. There is no queue: a topic that has changed ten times in a second
+// is written once, and an event that a history has dropped is never written. A disk that is slow, full or read-only
+// therefore costs no memory. The writer retries with growing delays and logs each failure. When the disk works again,
+// it writes the present state.
 type Disk struct {
 	// Static after Open.
 	Config
@@ -106,7 +107,7 @@ func Open(c Config) *Disk {
 // Trouble lists what cannot be kept on disk at the moment.
 func (d *Disk) Trouble() *Trouble { return &d.trouble }
 
-// Close writes what is left, and returns when it is on disk. Run must have been started.
+// Close writes all remaining changes, and returns when they are on disk. Run must have been started.
 func (d *Disk) Close() { d.close() }
 
 // archiveName names the directory of a history: readable, and the same after a restart.
@@ -167,7 +168,7 @@ func (d *Disk) AddHistory(h *History) {
 	}
 }
 
-// DropHistory writes what is left of a history, and stops writing it. Its files stay.
+// DropHistory writes the remaining changes of a history, and then stops writing it. Its files stay.
 func (d *Disk) DropHistory(h *History) {
 	d.do(func() {
 		i := slices.IndexFunc(d.archives, func(a *archive) bool { return a.History == h })

@@ -1,3 +1,4 @@
-// Package store keeps the events of a realm: the retained events of its topics (Retained), and the histories of topics and
-// patterns (History). Both are in memory and bounded; a Disk writes them to disk behind the routing.
+// Package store keeps the events of a realm: the retained events of its topics (Retained), and the histories of
+// topics and patterns (History). Both are in memory and bounded; a Disk writes them to disk without delaying the
+// routing.
 package store

@@ -50,7 +50,7 @@ func (e *Event) end() (at time.Time) {
 	return at
 }
 
-// until returns a kept event as it may be delivered now: its TTL is what is left of the publisher's limit.
+// until returns a kept event for delivery now: its TTL is the rest of the publisher's limit.
 func (e *Event) until(end time.Time) *Event {
 	if end.IsZero() {
 		return e

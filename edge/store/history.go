@@ -70,11 +70,11 @@ type History struct {
 
 	mu         sync.Mutex
 	rule       Rule
-	dropped    bool   // nothing is kept any more
+	dropped    bool   // the history keeps no more events
 	events     []held // oldest first
 	own        int    // how many of them the log of durable events does not have
 	last       uint64 // the last known position in that log
-	released   uint64 // an event up to this position is not in that log any more
+	released   uint64 // events up to this position are no longer in that log
 	disordered bool   // the archive has taken over an event that precedes others in it
 	bytes      int
 }
@@ -112,8 +112,9 @@ func (h *History) Record(e *PastEvent, position uint64) {
 	}
 }
 
-// makeRoom charges the memory of an event that is to be inserted before that of index i. Without memory for it, the events before it make
-// room, the oldest first. It returns where the event is to be inserted then, and false if there is no memory. Holds mu.
+// makeRoom charges the memory of an event that is to be inserted before that of index i. Without memory for it, the
+// events before it make room, the oldest first. It returns the index at which to insert the event, and false if there
+// is no memory. Holds mu.
 func (h *History) makeRoom(e *PastEvent, i int) (at int, ok bool) {
 	if h.dropped {
 		return i, false

@@ -77,7 +77,7 @@ func (r *Retained) keep(e *Event) (limit int, ok bool) {
 	}
 	event := &retained{Event: e.clone(), end: e.end(), size: e.size()}
 	if e.Filter == nil {
-		list = nil // no subscriber is given an older event any more
+		list = nil // subscribers no longer get an older event
 	} else if len(list) > maxRestricted {
 		list = slices.DeleteFunc(slices.Clone(list), func(e *retained) bool { return e == oldestRestricted(list) })
 	}

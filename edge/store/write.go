@@ -47,7 +47,7 @@ func (d *Disk) unclean() bool {
 	return false
 }
 
-// runDue saves and syncs what is due.
+// runDue does the saves and syncs that are due.
 func (d *Disk) runDue(now time.Time) {
 	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
 	if due(d.saveAt) || due(d.expireAt) {
@@ -62,7 +62,7 @@ func (d *Disk) runDue(now time.Time) {
 	if due(d.syncAt) {
 		d.syncAt = time.Time{}
 		if err := d.sync(); err != nil {
-			d.noteResult(err) // the retry writes again what the logs have lost
+			d.noteResult(err) // the retry rewrites the records that the logs have lost
 		}
 	}
 }
@@ -82,7 +82,7 @@ func (d *Disk) noteResult(err error) bool {
 	return err == nil
 }
 
-// finish writes what is left, and closes the logs.
+// finish writes all remaining changes, and closes the logs.
 func (d *Disk) finish() {
 	err := errors.Join(d.save(), d.sync())
 	if journal.Lost(err) {
@@ -106,7 +106,7 @@ func (d *Disk) logs() (list []*journal.Journal) {
 	return list
 }
 
-// sync syncs the logs. A log whose sync fails has lost what was appended since the last one, and has to be rewritten.
+// sync syncs the logs. A log whose sync fails has lost all records since the last sync, and must be rewritten.
 func (d *Disk) sync() (err error) {
 	if d.retained != nil {
 		err = d.retained.Sync()
@@ -120,7 +120,7 @@ func (d *Disk) sync() (err error) {
 	return err
 }
 
-// save writes what has changed.
+// save writes all changes.
 func (d *Disk) save() (err error) {
 	select {
 	case <-d.wake: // later changes wake Run again, unless this save includes them

@@ -11,7 +11,7 @@ const (
 	// it has answered. EVENT.Details, bool: the router waits for EVENT_RECEIVED, or ERROR for EVENT.
 	KeyConfirm = "_confirm"
 
-	// KeyRetain: SUBSCRIBE.Options, internal, bool. The subscriber is told which events the router retains.
+	// KeyRetain: SUBSCRIBE.Options, internal, bool. The subscriber learns which events the router retains.
 	// EVENT.Details, bool: the router retains this event.
 	KeyRetain = "_retain"
 

@@ -28,8 +28,9 @@ type Options struct {
 	// The identity in the Transport of both ends; "" where there is none.
 	Authid, Role, Realm string
 
-	// Peer is the Transport of both ends, but for the serializer. It is for a guest, which has a connection of its own to a
-	// listener. Name, Authid, Role and Realm are then ignored. Peer never makes a connection internal. nil: see above.
+	// Peer is the Transport of both ends, but for the serializer. It is for a guest, which has its own connection to
+	// a listener. Name, Authid, Role and Realm are then ignored. Peer never makes a connection internal. nil: see
+	// above.
 	Peer *wamp.Transport
 }
 

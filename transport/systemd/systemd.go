@@ -109,7 +109,7 @@ func choose(passed []socket, name string, others []string) (chosen []socket) {
 	return chosen
 }
 
-// missing tells why no socket was chosen.
+// missing returns the reason why no socket was chosen.
 func missing(passed []socket, name string) error {
 	if len(passed) == 0 {
 		return errNone
@@ -128,7 +128,7 @@ func missing(passed []socket, name string) error {
 var errNone = errors.New("systemd passed no sockets; start the service by its socket unit (systemctl stop runnel.service, " +
 	"then systemctl start runnel.socket runnel.service), or write the url of a socket for the router to open")
 
-// sockets returns what the environment says was passed to this process.
+// sockets returns the sockets passed to this process, according to the environment.
 func sockets() ([]socket, error) {
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	if pid == "" || count == "" {

@@ -86,8 +86,9 @@ func (c *Conn) awaitClose() {
 	}
 }
 
-// awaitEnd drops what the peer sends until it closes the connection, because its frames are not trusted any more (RFC 6455, 7.1.7).
-// Closing the connection at once would discard CLOSE on its way, if some of the peer's octets were not read.
+// awaitEnd drops everything that the peer sends until it closes the connection, because its frames are no longer
+// trusted (RFC 6455, 7.1.7). Closing the connection at once would discard CLOSE on its way, if some of the peer's
+// octets were not read.
 func (c *Conn) awaitEnd() {
 	w := c.socket.wire
 	if w.Acquire(true) {

@@ -45,7 +45,7 @@ func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, err
 	return newConn(newSocket(h.conn, h.head), p, o, true, h.deflate), nil
 }
 
-// request is what a client asks for in a handshake.
+// request is a client's request in a handshake.
 type request struct {
 	protocols []string // subprotocols, the preferred one first
 	deflate   bool     // offer permessage-deflate
@@ -54,7 +54,7 @@ type request struct {
 // agreement is the result of a handshake.
 type agreement struct {
 	conn     net.Conn
-	head     []byte // bytes behind the server's answer
+	head     []byte // bytes after the server's answer
 	protocol string // "": the server has chosen none
 	deflate  bool
 }
@@ -165,7 +165,7 @@ func (r request) head(u *url.URL, host, key string) string {
 	return b.String()
 }
 
-// check checks the head of an answer that agrees to the upgrade, and notes what the server has chosen.
+// check checks the head of an answer that agrees to the upgrade, and records the server's choices.
 func (a *agreement) check(h http.Header, key string, want request) (err error) {
 	a.protocol = h.Get("Sec-WebSocket-Protocol")
 	switch {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxControls bounds the bytes of PONG and PING that gather behind frames that the peer does not take. The sender of a
-	// further control frame blocks.
+	// maxControls bounds the bytes of PONG and PING that queue up behind frames that the peer does not read. The
+	// sender of a further control frame blocks.
 	maxControls = 4 << 10
 
 	// controlTime is how long the sender of a control frame blocks before the connection is closed.
@@ -58,7 +58,7 @@ type expected struct {
 	end     int           // where the PING ends in frames, from start on
 }
 
-// writer tells who writes the bytes that were added to the outbox.
+// writer states which goroutine writes the bytes that were added to the outbox.
 type writer byte
 
 const (
@@ -222,7 +222,7 @@ func (o *outbox) flushed(wait bool) (done bool, err error) {
 	}
 }
 
-// promise starts the state promised, or renews it: the peer has had time to take control frames.
+// promise starts or renews the state promised: the peer has had time to read control frames.
 func (o *outbox) promise() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -280,7 +280,7 @@ func (o *outbox) writeAll(wait bool) error {
 	}
 }
 
-// unwritten returns the bytes to write. Bytes that are added meanwhile go behind them, or to another buffer.
+// unwritten returns the bytes to write. Bytes that are added meanwhile follow them, or go to another buffer.
 func (o *outbox) unwritten() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()

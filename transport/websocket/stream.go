@@ -85,7 +85,7 @@ func (s *Stream) Read(b []byte) (n int, err error) {
 	return 0, s.end
 }
 
-// fill reads once, behind the bytes that are buffered.
+// fill reads once, after the buffered bytes.
 func (s *Stream) fill() error {
 	n := copy(s.buf, s.in)
 	m, err := s.Conn.Read(s.buf[n:])

@@ -15,9 +15,10 @@ const (
 	smallSize = 4 << 10
 )
 
-// The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB). When
-// all are lent, a reader gets a small buffer of its own. Peers that occupy buffers thus slow other peers down, but do not
-// use up the router's memory. Small buffers are lent without limit, and smallIdleMax of them are kept.
+// The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them
+// (1 MiB). When all are lent, a reader gets its own small buffer. Peers that occupy buffers thus slow other peers
+// down, but do not use up the router's memory. Small buffers are lent without limit, and smallIdleMax of them are
+// kept.
 const (
 	lentMax      = 256
 	lentMin      = 16
@@ -106,7 +107,7 @@ func (p *pool) abandon(is loan) {
 	p.mu.Unlock()
 }
 
-// count counts a buffer that is not lent any more. The caller holds mu.
+// count counts a returned buffer. The caller holds mu.
 func (p *pool) count(is loan) {
 	if is == small {
 		p.lentSmall--

@@ -40,7 +40,7 @@ func (c *Conn) Fill(n int) error {
 	return nil
 }
 
-// ErrInterrupted is returned by Fill after Interrupt. The connection stays open, and what is buffered stays.
+// ErrInterrupted is returned by Fill after Interrupt. The connection stays open, and keeps its buffered bytes.
 var ErrInterrupted = errors.New("the wait was interrupted")
 
 // Interrupt ends a Fill that waits, or the next one that would wait, with ErrInterrupted. The Conn is over a net.Conn. Any
@@ -142,7 +142,7 @@ func (c *Conn) borrow() {
 	c.room()
 }
 
-// room makes room for at least one byte behind the buffered ones.
+// room makes room for at least one byte after the buffered ones.
 func (c *Conn) room() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
@@ -156,7 +156,7 @@ func (c *Conn) room() {
 	}
 }
 
-// roomPlain is room for a connection without a descriptor, which has a buffer of its own.
+// roomPlain is room for a connection without a descriptor, which has its own buffer.
 func (c *Conn) roomPlain() {
 	if c.r == c.w {
 		switch size := len(c.buf); {

@@ -25,17 +25,18 @@ import (
 //	com/example/pump/set/response/7   {"id": "7", "args": [true]}
 //	com/example/pump/set/response/7   {"id": "7", "error": "wamp.error.no_such_procedure", "args": [...]}
 //
-// Only the id is required. A request can't choose any topic for its answer, because every caller could then publish wherever
-// the gateway may.
+// Only the id is required. A request cannot choose an arbitrary topic for its answer, because every caller could then
+// publish wherever the gateway may.
 //
 // With MQTT 5 a request may have a response topic and correlation data. The answer goes there with the same data, and the request
 // needs no id. The response topic must have a level "response".
 //
-// Requests and responses use QoS 0 and are not stored. A call without an answer in time is lost. One that waited in a queue
-// for hours would open a valve when no caller expects it any more. For the same reason retained requests are ignored.
+// Requests and responses use QoS 0 and are not stored. A call without an answer in time is lost. A request that has
+// waited in a queue for hours would open a valve when no caller expects it any longer. For the same reason retained
+// requests are ignored.
 
 const (
-	// maxCalls bounds the calls under way.
+	// maxCalls bounds the calls in progress.
 	maxCalls = 128
 
 	// callTime is the default timeout of a call.
@@ -52,8 +53,8 @@ const (
 	maxRepeats = 1024
 )
 
-// calls holds the calls under way, and the recently answered ones: some brokers send a message once for each subscription
-// that it matches, and a call must be made once.
+// calls holds the calls in progress and the recently answered ones. Some brokers send a message once for each
+// matching subscription, but a call must be made once.
 type calls struct {
 	work sync.WaitGroup
 
@@ -65,7 +66,7 @@ type calls struct {
 
 func (c *calls) wait() { c.work.Wait() }
 
-// begin notes a call. again says that it is a repetition, full that too many calls are in progress.
+// begin notes a call. again means that it is a repetition, and full that too many calls are in progress.
 func (c *calls) begin(reply string) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

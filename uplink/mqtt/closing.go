@@ -10,8 +10,8 @@ import (
 // closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, and that of MQTT 5 names no message,
 // so the error says what had been sent.
 type closing struct {
-	sent string // "" if nothing was under way
-	hint string // what may be the cause
+	sent string // "" if nothing was in flight
+	hint string // the possible cause
 	err  error
 }
 
@@ -29,7 +29,7 @@ func (c *closing) Error() string {
 
 func (c *closing) Unwrap() error { return c.err }
 
-// ending is what the end of a connection shows.
+// ending classifies the end of a connection.
 type ending uint8
 
 const (
@@ -38,8 +38,8 @@ const (
 	suspicious               // the broker has closed it with events under way: one of them may be the cause
 )
 
-// endingOf classifies the end of a connection with open events under way. takenOver says that another client is known to
-// take the session over, again and again.
+// endingOf classifies the end of a connection with the events of open in flight. takenOver says that another client
+// is known to take the session over, again and again.
 func endingOf(err error, open int, takenOver bool) ending {
 	switch {
 	case !endedByPeer(err) || open > 0 && takenOver:

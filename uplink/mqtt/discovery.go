@@ -37,7 +37,7 @@ type Value struct {
 	Only string // the keyword argument "name" of its events, if several values share the URI; "": it is the only one
 }
 
-// Discovery says what the link announces. The zero value announces nothing.
+// Discovery lists the values that the link announces. The zero value announces nothing.
 type Discovery struct {
 	Prefix  string // of the topics; Home Assistant listens at "homeassistant"
 	Node    string
@@ -183,7 +183,7 @@ type announced struct {
 
 	// Owned by the link's Run, and in a connection by its reader.
 	old  map[string]bool   // topics to be removed
-	gone map[uint16]string // topics whose removal is under way, by packet id
+	gone map[uint16]string // topics whose removal is in progress, by packet id
 }
 
 const (

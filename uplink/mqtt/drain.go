@@ -53,7 +53,7 @@ func rank(e *spool.Event) int {
 	return 0
 }
 
-// forward sends one event. It waits while too many are under way.
+// forward sends one event. It waits while too many are in flight.
 func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if _, over := e.Left(); over {
 		s.link.opts.Spool.Expire(e.Sequence)
@@ -89,7 +89,8 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	return s.out.Room()
 }
 
-// forwardAlone sends an event with nothing else under way, after the broker has answered a PINGREQ in this connection.
+// forwardAlone sends an event with nothing else in flight, after the broker has answered a PINGREQ in this
+// connection.
 func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packet.Publish) error {
 	select {
 	case <-s.answered:
@@ -119,7 +120,7 @@ func (s *session) launch(ctx context.Context, e *spool.Event, p *packet.Publish)
 	return nil
 }
 
-// reject holds an event that can't be sent, or drops it if its class is Memory.
+// reject holds an event that cannot be sent, or drops it if its class is Memory.
 func (l *Link) reject(e *spool.Event, err error) {
 	if l.opts.Spool.Hold(e.Sequence, err.Error()) {
 		return

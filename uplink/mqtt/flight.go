@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// flight holds the events that were sent to the broker and are not acknowledged yet. It outlives connections: events under
-// way at the end of one are sent again in the next.
+// flight holds the events that were sent to the broker and are not acknowledged yet. It outlives connections: events
+// in flight at the end of a connection are sent again in the next one.
 //
 // A packet's id follows from the event's identity in the spool. So a gateway sends an event under the same id after a crash,
 // and a broker that still has the session recognizes the repetition (QoS 2). But a process that has crashed may have left ids
 // at the broker for events that were lost with it, and the broker would take new events with these ids for repetitions.
 // Therefore an id that this process has not used yet is released (PUBREL) before a new event uses it.
 type flight struct {
-	limit int // of messages under way in any connection
+	limit int // of messages in flight in any connection
 
 	mu   sync.Mutex
 	room sync.Cond // on mu
 	// Guarded by mu.
-	most    int // limit of messages under way in this connection
+	most    int // limit of messages in flight in this connection
 	others  int // of these, messages that are no events
 	landing int // events acknowledged in this connection
 	under   map[uint16]*sent
@@ -29,7 +29,7 @@ type flight struct {
 	used    *[idSpace/64 + 1]uint64 // bit set of the ids used by this process; nil: the broker has no ids of an earlier one
 }
 
-// sent is an event under way.
+// sent is an event in flight.
 type sent struct {
 	sequence uint64
 	received bool // after PUBREC: only PUBREL is to be sent
@@ -43,7 +43,7 @@ type freight struct {
 	probe bool // sent to find out whether the broker accepts its held topic now
 }
 
-// flying says how an event is to be sent.
+// flying describes how to send an event.
 type flying struct {
 	id      uint16
 	again   bool // set DUP: it may have been sent before
@@ -69,8 +69,9 @@ func newFlight(limit int, old uint64) *flight {
 	return f
 }
 
-// connected begins a connection, in which the broker accepts most messages without an acknowledgement. session says that the broker
-// still has the session of the previous one. connected returns the ids to release, whose events the broker has.
+// connected begins a connection, in which the broker accepts most messages without an acknowledgement. session means
+// that the broker still has the session of the previous connection. connected returns the ids to release, whose
+// events the broker has.
 func (f *flight) connected(session bool, most int) (release []uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,7 +113,7 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight)
 	return flying{}, ctx.Err()
 }
 
-// begin puts an event under way. mu is held.
+// begin puts an event in flight. mu is held.
 func (f *flight) begin(id uint16, sequence uint64, what freight) flying {
 	f.under[id] = &sent{sequence: sequence, freight: what}
 	n := flying{id: id, again: sequence <= max(f.highest, f.old)}
@@ -163,8 +164,8 @@ func (f *flight) refused(id uint16) (e sent, ok bool) {
 	return *s, true
 }
 
-// occupy takes a place for a message that is no event. The first of a connection always gets one: the broker counts only what
-// is sent in this connection.
+// occupy takes a place for a message that is not an event. The first of a connection always gets one: the broker
+// counts only what is sent in this connection.
 func (f *flight) occupy() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -196,7 +197,7 @@ func (f *flight) outcome() (landed int, open []sent) {
 	return f.landing, open
 }
 
-// clear waits until nothing is under way. It returns ctx's error if ctx is done before.
+// clear waits until nothing is in flight. It returns ctx's error if ctx is done before.
 func (f *flight) clear(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()

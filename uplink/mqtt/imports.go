@@ -100,7 +100,7 @@ func (s *session) tooLarge(p *packet.Publish) {
 	}
 }
 
-// refuse counts a message or call that can't cross. It logs the first of a run.
+// refuse counts a message or call that cannot cross. It logs the first of a run.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
 		l.log.Warn("message dropped; further ones are only counted until one crosses", "reason", what, "topic", name, "err", err)

@@ -110,7 +110,7 @@ type Link struct {
 	takeovers takeovers
 }
 
-// way is a route to the broker, with what is known of it.
+// way is a route to the broker, with its recorded state.
 type way struct {
 	Broker
 	plain bool // it does not support the bridge extension
@@ -249,7 +249,7 @@ func (l *Link) addImport(r *Rule) (filter string) {
 	return filter
 }
 
-// CheckStateTopic returns why a topic can't be published to, or nil.
+// CheckStateTopic returns the reason why the link cannot publish to a topic, or nil.
 func CheckStateTopic(topic string) error {
 	_, err := naming.URI(topic)
 	if err != nil {
@@ -292,7 +292,7 @@ func (l *Link) Run(ctx context.Context) error {
 	leave()
 	member.Wait()
 	l.standing.leave(l.opts.ClientID)
-	l.exporter.Close() // nothing is put into the spool any more
+	l.exporter.Close() // from now on nothing is put into the spool
 	return nil
 }
 
@@ -336,7 +336,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 		l.turn = following
 	}
 	if ctx.Err() != nil {
-		err = nil // it was to end
+		err = nil // the link is ending
 	} else {
 		err = l.closed(s, err)
 	}

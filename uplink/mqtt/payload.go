@@ -13,9 +13,10 @@ import (
 
 // Format is how events and calls are written in MQTT messages.
 //
-// JSON and CBOR: an event with one positional argument and no keyword arguments becomes the bare value of that argument. An
-// event without arguments becomes an empty message. Every other event becomes a map, {"args": [...], "kwargs": {...}}, in
-// which either key may be missing. A bare value that looks like such a map is put into "args", so that it is not changed.
+// JSON and CBOR: an event with one positional argument and no keyword arguments becomes the bare value of that
+// argument. An event without arguments becomes an empty message. Every other event becomes a map, {"args": [...],
+// "kwargs": {...}}, in which either key may be missing. A single value that looks like such a map is wrapped in
+// "args", so that it is not changed.
 //
 // Flat: an event becomes a JSON object of its keyword arguments; see flat.go.
 //
@@ -101,7 +102,7 @@ func (f *Form) encode(p codec.Payload, uri string, at time.Time) ([]byte, error)
 	return codec.Transcode(nil, f.Format.serializer(), wamp.CBOR, value.Raw)
 }
 
-// accepts returns why an event can't be encoded, as far as that can be found out cheaply.
+// accepts returns the reason why an event cannot be encoded, as far as a cheap check can find it.
 func (f *Form) accepts(p codec.Payload, uri string) error {
 	if p.Items == 0 {
 		return nil

@@ -77,7 +77,7 @@ func (f *Form) as(contentType string) *Form {
 	return &own
 }
 
-// take adds what the properties of a message say to the options of its event.
+// take adds the properties of a message to the options of its event.
 func (l *Link) take(o *client.PublishOptions, p packet.Properties) {
 	o.ForwardFor = l.way
 	if len(p) == 0 {

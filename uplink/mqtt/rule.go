@@ -64,7 +64,7 @@ var (
 	errPrefixes  = errors.New("mqtt_topic names the whole topic; remove local_prefix and remote_prefix")
 )
 
-// CheckExport returns why a rule can't be exported in a format, or nil.
+// CheckExport returns the reason why a rule cannot be exported in a format, or nil.
 func (r *Rule) CheckExport(f Format) error {
 	if err := r.check(r.LocalPrefix); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (r *Rule) CheckExport(f Format) error {
 	return named(r.ToRemote(r.Procedure), err)
 }
 
-// CheckImport returns why a rule can't be imported, or nil.
+// CheckImport returns the reason why a rule cannot be imported, or nil.
 func (r *Rule) CheckImport() error {
 	if r.Procedure != "" {
 		return errImported

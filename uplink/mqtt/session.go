@@ -27,7 +27,7 @@ type session struct {
 	marked  bool // the broker does not send back the link's messages, and live messages say whether they are retained
 	limits  limits
 	url     string
-	asked   []subscription // filters of the SUBSCRIBE under way
+	asked   []subscription // filters of the SUBSCRIBE in progress
 
 	// Owned by run.
 	heard bool              // the broker has sent a packet after CONNACK
@@ -146,7 +146,7 @@ func (s *session) begin() {
 	s.out.Send(p)
 }
 
-// filters returns what the link subscribes to, with the options of the connection's version.
+// filters returns the link's subscriptions, with the options of the connection's version.
 func (s *session) filters() []subscription {
 	list := slices.Clone(s.link.filters)
 	for i := range list {
@@ -162,7 +162,7 @@ func (s *session) filters() []subscription {
 	return list
 }
 
-// state returns the message with the link's state. The last will publishes it when the link can't.
+// state returns the message with the link's state. The last will publishes it when the link cannot.
 func (s *session) state(state string) *packet.Publish {
 	o := &s.link.opts
 	p := newPublish(o.StateTopic, []byte(state), min(o.QoS, 1))
@@ -208,7 +208,7 @@ func newPublish(topic string, payload []byte, qos byte) *packet.Publish {
 	return &packet.Publish{Topic: topic, Payload: payload, QoS: qos}
 }
 
-// leave waits a moment for the events under way and sends DISCONNECT, so that the broker does not publish the will.
+// leave waits a moment for the events in flight and sends DISCONNECT, so that the broker does not publish the will.
 func (s *session) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()

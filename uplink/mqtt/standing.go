@@ -56,7 +56,7 @@ func (s *standing) take(client string) {
 		return
 	}
 	if removed := os.Remove(s.file); err == nil {
-		err = removed // after a crash, a record that stays would be taken for valid
+		err = removed // after a crash, a remaining record would be mistaken for a valid one
 	}
 	var r standingRecord
 	if err == nil {
@@ -93,7 +93,8 @@ func (s *standing) leave(client string) {
 	}
 }
 
-// compare returns the filters that a broker's session lacks, and those that it has and the link does not want any more.
+// compare returns the filters that a broker's session lacks, and the filters that it has but the link no longer
+// wants.
 func (s *standing) compare(url string, wanted []subscription) (missing []subscription, stale []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,8 +28,8 @@ type takeovers struct {
 // refused notes a failed attempt: the broker is not reachable, which explains the ends before.
 func (t *takeovers) refused() { t.ends = nil }
 
-// ended notes the end of a connection. like says that it looks like a takeover. ended reports whether another client takes the
-// session over.
+// ended notes the end of a connection. like means that it looks like a takeover. ended reports whether another client
+// takes the session over.
 func (t *takeovers) ended(like bool, now time.Time) bool {
 	if !like {
 		t.ends = nil
@@ -53,8 +53,8 @@ func (t *takeovers) certain(now time.Time) {
 // sure reports whether another client takes the session over.
 func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
 
-// takenOver returns err, with an explanation if another client with the same id takes the session over. harmless says that
-// nothing was sent that the broker could reject.
+// takenOver returns err, with an explanation if another client with the same id takes the session over. harmless
+// means that nothing was sent that the broker could reject.
 func (l *Link) takenOver(s *session, err error, harmless bool) error {
 	how := "and closes this connection"
 	if g := isGoodbye(err); g != nil && g.code == packet.SessionTakenOver {

@@ -44,9 +44,9 @@
 //
 // # Held events
 //
-// An event of class Disk or Durable that the far side rejects is held, together with all later events of its topic. Held
-// events are kept in a log of their own, so that other topics are not delayed. Retry makes Next return the first event
-// of each held topic again. The caller invokes it when success is likely, and the spool itself does so from time to
+// An event of class Disk or Durable that the far side rejects is held, together with all later events of its topic.
+// Held events have their own log, so that other topics are not delayed. Retry makes Next return the first event of
+// each held topic again. The caller invokes it when success is likely, and the spool itself does so from time to
 // time. Once that event is acknowledged, the other events of the topic follow in order.
 //
 // # Limits

@@ -64,7 +64,7 @@ func (s *Spool) Expire(sequence uint64) {
 	signal(s.more)
 }
 
-// expireHeld removes a held event. If it was to test its topic, the next one does that.
+// expireHeld removes a held event. If the event had to test its topic, the next event does that.
 func (s *Spool) expireHeld(f heldFlight, sequence uint64) {
 	h, t := &s.held, f.topic
 	delete(h.inFlight, sequence)

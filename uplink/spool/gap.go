@@ -11,7 +11,7 @@ type loss struct {
 	first, last uint64 // sequence numbers
 	count       int
 	octets      int64
-	refused     bool // the events were refused, so the gap is behind all others
+	refused     bool // the events were refused, so the gap follows all others
 	held        bool // the events were held
 }
 
@@ -51,11 +51,11 @@ func (s *Spool) recordLoss(m loss) {
 	s.count(e)
 }
 
-// movable reports whether the gap takes the number of its last event. If Next may have returned that event already, the
-// gap gets a new number and comes behind all others.
+// movable reports whether the gap takes the number of its last event. If Next may have returned that event already,
+// the gap gets a new number and follows all others.
 func (m *loss) movable() bool { return !m.held && m.reason != ByDamage && m.reason != ByOperator }
 
-// extend adds a loss to a gap, and moves the gap behind its last event.
+// extend adds a loss to a gap, and moves the gap after its last event.
 func (s *Spool) extend(e *entry, m loss) {
 	g := e.Gap
 	g.First, g.Last = min(g.First, m.first), max(g.Last, m.last)

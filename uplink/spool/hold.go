@@ -6,9 +6,9 @@ import (
 	"runnel/edge/journal"
 )
 
-// An event that the far side rejects is held under its topic. The event and all later events of the topic move to a log
-// of their own, in order, so that other topics are not delayed and the logs of the lanes stay short. While events are
-// held, each event that is sent costs one map lookup; otherwise it costs nothing.
+// An event that the far side rejects is held under its topic. The event and all later events of the topic move, in
+// order, to a separate log, so that other topics are not delayed and the logs of the lanes stay short. While events
+// are held, each event that is sent costs one map lookup; otherwise it costs nothing.
 //
 //	Hold        the far side rejects an event: hold its topic
 //	moveToHeld  Next reaches an event of a held topic and moves it
@@ -86,7 +86,7 @@ type heldState uint8
 
 const (
 	topicWaiting heldState = iota // for a retry
-	topicDue                      // the first event is to be sent
+	topicDue                      // the first event must be sent
 	topicProbing                  // the first event is in flight
 	topicOpen                     // the first event was accepted, the others follow
 )

@@ -148,7 +148,8 @@ func (s *Spool) noteHeldUnreadable(loaded *heldSegment, err error) {
 	s.retireHeld()
 }
 
-// forgetUnreadable removes the events of a loaded segment that are in flight but can't be read any more. Their answers are ignored.
+// forgetUnreadable removes the events of a loaded segment that are in flight but can no longer be read. Their answers
+// are ignored.
 func (h *held) forgetUnreadable(seg *heldSegment) {
 	for sequence, f := range h.inFlight {
 		readable := slices.ContainsFunc(h.cache.events, func(e item) bool { return e.Sequence == sequence })

@@ -27,7 +27,7 @@ type entry struct {
 	prev, next *entry
 }
 
-// entryState tells whether an entry is in the log of its lane.
+// entryState states whether an entry is in the log of its lane.
 type entryState uint8
 
 const (
@@ -119,7 +119,7 @@ func (q *list) find(sequence uint64) *entry {
 	return e
 }
 
-// returnedTo moves nextRead behind the entry with the given number.
+// returnedTo moves nextRead past the entry with the given number.
 func (q *list) returnedTo(sequence uint64) {
 	for q.nextRead != nil && q.nextRead.Sequence <= sequence {
 		q.nextRead = q.nextRead.next

@@ -38,7 +38,7 @@ func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) 
 	}
 }
 
-// purpose tells why events are read.
+// purpose is the reason for which events are read.
 type purpose uint8
 
 const (

@@ -41,8 +41,8 @@ func (s *Spool) Close() {
 	s.release()
 }
 
-// work does everything that is due, and returns the time until the next task is due. Each queue is looked at only when its
-// turn comes, because a commit may take long and make room.
+// work does everything that is due, and returns the time until the next task is due. Each queue is checked only at
+// its turn, because a commit may take long and make room.
 func (s *Spool) work() time.Duration {
 	c := &s.writer.schedule
 	now := s.clock.now()

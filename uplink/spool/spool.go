@@ -59,7 +59,7 @@ type Event struct {
 	Topic           string
 	Options         []byte // other data to transmit; opaque to the spool
 	Payload         codec.Payload
-	Expires         time.Time // when the event means nothing any more, for Put by the time of day; Next sets it anew; zero: never
+	Expires         time.Time // when the event expires, for Put by the time of day; Next sets it again; zero: never
 
 	limit int64 // ms from Put to Expires; 0: none
 	until int64 // Expires by the time of day of Put, in ms since 1970

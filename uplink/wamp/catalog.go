@@ -6,8 +6,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// catalog is what a router has of subscriptions, or of registrations, that overlap the link's rules. It is a plain table:
-// the watch fills it from the router's answers and events.
+// catalog lists a router's subscriptions, or registrations, that overlap the link's rules. It is a plain table: the
+// watch fills it from the router's answers and events.
 type catalog struct {
 	// Static after construction.
 	census   *census
@@ -16,7 +16,7 @@ type catalog struct {
 
 	items    map[wamp.ID]*item
 	full     bool             // there was more than maxItems
-	complete bool             // the router has told all in one answer: it is a Runnel, and reports every change
+	complete bool             // the router has listed all in one answer: it is a Runnel, and reports every change
 	unlisted []wamp.ID        // others have entered these, which were not reported before
 	ignored  map[wamp.ID]bool // asked for, and not kept
 }
@@ -28,7 +28,7 @@ type item struct {
 	members map[wamp.ID]bool // nil: they are not followed
 }
 
-// offer is what others have subscribed or registered.
+// offer is a subscription or registration of others.
 type offer struct {
 	wamp.Pattern
 	invoke wamp.Invoke
@@ -43,8 +43,8 @@ func newCatalog(c *census, patterns []wamp.Pattern, members bool) *catalog {
 	}
 }
 
-// apply applies a meta event. An event tells how things are now, not how they have changed, so it does no harm if the list
-// had it already.
+// apply applies a meta event. An event reports the current state, not a change, so it does no harm if the list
+// already had it.
 func (c *catalog) apply(e metaEvent) {
 	it := c.items[e.id]
 	switch e.topic {
@@ -137,7 +137,7 @@ func patternOf(details map[string]any) (p wamp.Pattern, ok bool) {
 	return wamp.Pattern{URI: uri, Match: match}, ok
 }
 
-// idOf returns an id as it comes in a payload; 0: it is none.
+// idOf returns an id from a payload; 0: it is not an id.
 func idOf(v any) wamp.ID {
 	switch id := v.(type) {
 	case int64:

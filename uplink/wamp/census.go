@@ -24,7 +24,7 @@ var (
 		"on_create", "on_delete", "on_register", "on_unregister", "list_callees"}
 )
 
-// maxQuestions is how many questions to the router are under way at the same time.
+// maxQuestions bounds the requests to the router that are in progress at the same time.
 const maxQuestions = 16
 
 // list fills a catalog. A Runnel returns everything that overlaps the patterns in one answer. Another router lists ids, and

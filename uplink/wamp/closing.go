@@ -13,11 +13,11 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A centre may close the connection for an event instead of answering it, as a WebSocket does for a message that is too large.
-// The link finds such events by what was under way when sessions ended.
+// A centre may close the connection for an event instead of answering it, as a WebSocket does for a message that is
+// too large. The link finds such events by the messages that were in flight when sessions ended.
 
-// judge holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the error for
-// State, which names what was under way.
+// judge holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the
+// error for State, which names the messages that were in flight.
 func (l *Link) judge(err error, open []shipment) error {
 	intended := l.running.Err() != nil || l.remotes.moving() || l.pulse.gaveUp()
 	l.searching = len(open) > 0 && !intended && endedByCentre(err)
@@ -47,7 +47,7 @@ func (l *Link) hold(e *shipment) {
 	l.spool.Ack(e.sequence)
 }
 
-// closedAfter is the error of a session that the centre has ended with events under way.
+// closedAfter is the error of a session that the centre has ended with events in flight.
 func closedAfter(open []shipment, err error) error {
 	others := ""
 	if n := len(open) - 1; n > 0 {

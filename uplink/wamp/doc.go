@@ -8,7 +8,7 @@
 //	export procedure   register there,  call here
 //	import procedure   register here,   call there
 //
-// A rule names topics and procedures as they are named where they come from, by exact URI, prefix or wildcard. Patterns
+// A rule uses the names of the side from which topics and procedures come, by exact URI, prefix or wildcard. Patterns
 // cross as patterns. A prefix of the URI may be exchanged on the way (uplink.Rule).
 //
 //	link.go         the life of a link; side.go: its session in a realm
@@ -26,9 +26,9 @@
 //
 // # Interest
 //
-// Where a router's meta API tells what is subscribed and registered, only what is wanted on the other side crosses. The
-// link's own subscriptions and registrations do not count. In the local realm an imported procedure stands behind those of
-// local callees.
+// Where a router's meta API tells what is subscribed and registered, only what is wanted on the other side crosses.
+// The link's own subscriptions and registrations do not count. In the local realm, local callees have precedence over
+// an imported procedure.
 //
 // # While the centre is away
 //

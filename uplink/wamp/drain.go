@@ -58,8 +58,8 @@ func (l *Link) endDrain(err error) error {
 	return l.judge(err, d.flight.open())
 }
 
-// run makes one attempt after the other. An attempt ends when the centre can't take an event at present. The next one begins
-// when nothing is under way, so that as few events as possible overtake others.
+// run makes one attempt after the other. An attempt ends when the centre cannot accept an event at the moment. The
+// next attempt begins when nothing is in flight, so that as few events as possible overtake others.
 func (d *drain) run() {
 	defer close(d.done)
 	for pause := firstPause; d.ctx.Err() == nil; pause = min(2*pause, lastPause) {

@@ -21,8 +21,9 @@ import (
 //	receive    publishes an event in the local realm under its origin at the centre, so a repetition is not routed again
 //	published  acknowledges it once the local router has answered PUBLISHED
 //
-// An event that the local router cannot take at the moment is refused, and so are the later ones until it comes again. The centre
-// sends them in order. A centre that keeps nothing for the link is reported, and the rule is an ordinary import.
+// An event that the local router cannot accept at the moment is refused, and so are the later ones until it is
+// delivered again. The centre sends them in order. A centre that keeps nothing for the link is reported, and the rule
+// is an ordinary import.
 //
 // The centre removes the subscriptions of former rules when the link joins (forget). Their names begin alike, and contain the node
 // and the uplink.
@@ -50,10 +51,11 @@ type gate struct {
 	lowest  uint64 // of the numbers above awaited that were refused
 }
 
-// gateTime is how long a refused event may take to come again: the centre waits a second. It may have expired meanwhile.
+// gateTime bounds the wait for the redelivery of a refused event: the centre waits a second. It may have expired
+// meanwhile.
 const gateTime = 3 * time.Second
 
-// errLater is the answer to an event that is to come again.
+// errLater is the answer to an event that must be delivered again.
 var errLater = client.NewError(wamp.Unavailable.Error(), "the event must be delivered again")
 
 // pass reports whether an event may be published.
@@ -179,7 +181,7 @@ func (k *kept) joined(known bool) {
 // forgetTime bounds the request to remove former subscriptions.
 const forgetTime = 30 * time.Second
 
-// forget has the centre remove the durable subscriptions of rules that are no longer in the configuration.
+// forget makes the centre remove the durable subscriptions of rules that are no longer in the configuration.
 func (l *Link) forget() {
 	names := []any{}
 	for _, k := range l.kept {

@@ -13,10 +13,10 @@ type flight struct {
 	// Guarded by mu.
 	under map[uint64]shipment // by number
 	over  bool                // the session has ended: under stays as it was at the end
-	empty chan struct{}       // closed when nothing is under way; nil: no goroutine waits for that
+	empty chan struct{}       // closed when nothing is in flight; nil: no goroutine waits for that
 }
 
-// shipment is an event under way.
+// shipment is an event in flight.
 type shipment struct {
 	sequence uint64
 	topic    string
@@ -65,7 +65,7 @@ func (f *flight) release() {
 	}
 }
 
-// wait returns when nothing is under way, when the session has ended, or when ctx is done.
+// wait returns when nothing is in flight, when the session has ended, or when ctx is done.
 func (f *flight) wait(ctx context.Context) {
 	f.mu.Lock()
 	if f.over || len(f.under) == 0 {
@@ -83,7 +83,7 @@ func (f *flight) wait(ctx context.Context) {
 	}
 }
 
-// open returns the events under way, in order.
+// open returns the events in flight, in order.
 func (f *flight) open() (list []shipment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

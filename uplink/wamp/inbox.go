@@ -76,7 +76,7 @@ func (b *inbox) isRefused() bool {
 	return b.refused
 }
 
-// take returns the events that have come since the last time.
+// take returns the events that have arrived since the last call.
 func (b *inbox) take() []metaEvent {
 	b.mu.Lock()
 	defer b.mu.Unlock()

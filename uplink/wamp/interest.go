@@ -14,7 +14,7 @@ import (
 //	imported topics      the link subscribes at the centre to what is subscribed to in the local realm (mirror)
 //	procedures           the link registers on one side what is registered on the other (mirror)
 //
-// A Static rule crosses as it is, and so does every rule whose router does not tell what is wanted.
+// A Static rule crosses unchanged, and so does every rule whose router does not report interest.
 
 // interest is the set of exported topics that have a subscriber at the centre. It is immutable.
 type interest struct {

@@ -182,7 +182,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.export.Finish()
 	leave()
 	work.Wait()
-	l.export.Close() // nothing is put into the spool any more
+	l.export.Close() // from now on nothing is put into the spool
 	return err
 }
 
@@ -276,8 +276,8 @@ func (l *Link) remoteLeft(err error) {
 	l.checkWatches(&l.remote)
 }
 
-// checkWatches tells the watches of a side that its session has begun or ended. It does nothing before declare has made
-// them.
+// checkWatches informs the watches of a side that its session has begun or ended. It does nothing before declare has
+// made them.
 func (l *Link) checkWatches(s *side) {
 	if !l.declared.Load() {
 		return
@@ -323,7 +323,7 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// isDown reports whether err says that the router is not reachable.
+// isDown reports whether err means that the router is not reachable.
 func isDown(err error) bool { return errors.Is(err, wamp.NetworkFailure) }
 
 // atOnce is a context for requests that do not wait for their answer: it is done already.

@@ -77,7 +77,8 @@ func narrow(p wamp.Pattern, o offer) (offer, bool) {
 	return o, true
 }
 
-// set makes the missing shares and then ends those not wanted any more, in this order, so that there is no gap in between.
+// set first creates the missing shares and then ends those that are no longer wanted, so that there is no gap in
+// between.
 func (m *mirror) set(want map[share]bool) error {
 	for s := range want {
 		if m.made[s] != nil {

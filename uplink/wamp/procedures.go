@@ -19,8 +19,8 @@ type hop struct {
 	counts *uplink.Counter
 }
 
-// register registers procedures on the other side. In the local realm they are fallback registrations: they stand behind
-// those of local callees and beside those of other links.
+// register registers procedures on the other side. In the local realm they are fallback registrations: local callees
+// have precedence over them, and other links share them.
 func (l *Link) register(s share) (end func(), err error) {
 	h := &hop{link: l, rule: s.rule, home: &l.local, abroad: &l.remote, counts: &l.status.CallsDown}
 	o := client.RegisterOptions{Match: s.Match, Invoke: s.invoke, ForwardTimeout: true, Persist: true}

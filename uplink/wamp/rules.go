@@ -37,7 +37,7 @@ type rule struct {
 	recent     recent       // owned by the goroutine that hands over events
 }
 
-// home returns the rule's pattern on the side that it comes from, abroad the pattern on the other side.
+// home returns the rule's pattern on its own side, and abroad the pattern on the other side.
 func (r *rule) home() wamp.Pattern   { return wamp.Pattern{URI: r.uri, Match: r.Match} }
 func (r *rule) abroad() wamp.Pattern { return wamp.Pattern{URI: r.rewrite(r.uri), Match: r.Match} }
 

@@ -21,12 +21,12 @@ import (
 // unacknowledged event.
 
 const (
-	drainWindow = 256 // events under way at most
+	drainWindow = 256 // most events in flight
 	drainBatch  = 64  // events taken from the spool at a time
 	firstPause  = 500 * time.Millisecond
 	lastPause   = 10 * time.Second
 	late        = time.Second // an event that has waited longer carries the time when it was published
-	lastEvents  = time.Second // wait for events under way when the link ends
+	lastEvents  = time.Second // wait for events in flight when the link ends
 )
 
 // keep puts an exported event into the spool.
@@ -48,8 +48,8 @@ func (l *Link) keep(r *rule, e *client.Event) {
 	})
 }
 
-// publisherError returns what a publisher is told. If the event was not stored for lack of room, it is to retry later; a
-// link does so.
+// publisherError returns the error for a publisher. If the event was not stored for lack of room, it is to retry
+// later; a link does so.
 func publisherError(err error) error {
 	if errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrClosed) {
 		return client.NewError(wamp.Unavailable.Error(), err.Error())
@@ -57,8 +57,8 @@ func publisherError(err error) error {
 	return err
 }
 
-// awaitRoom slows down the local router when events come faster than the centre takes them, or without a centre the disk. The
-// router waits for a while and then drops events.
+// awaitRoom slows down the local router when events arrive faster than the centre accepts them, or, without a centre,
+// faster than the disk does. The router waits for a while and then drops events.
 func (l *Link) awaitRoom() {
 	if up := l.up.Load(); up != nil {
 		l.spool.WaitForRoom(*up)
@@ -124,7 +124,7 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 	return d.Dict().Raw
 }
 
-// linger waits briefly for the events under way when the link ends.
+// linger waits briefly for the events in flight when the link ends.
 func (l *Link) linger() {
 	if up := l.up.Load(); up != nil {
 		ctx, cancel := context.WithTimeout(*up, lastEvents)

@@ -11,8 +11,8 @@ import (
 )
 
 // watch follows the subscriptions, or the registrations, at the router of one side by its meta API
-// (advanced/meta_api_subscription.md, advanced/meta_api_registration.md). It subscribes to the meta events, lists what there
-// is, and then applies the events that have come in the meantime. Its knowledge is a state machine:
+// (advanced/meta_api_subscription.md, advanced/meta_api_registration.md). It subscribes to the meta events, lists the
+// current entries, and then applies the events that have arrived in the meantime. Its knowledge is a state machine:
 //
 //	unknown  no session, or none has been listed yet
 //	known    the catalog is what the router has
@@ -40,7 +40,7 @@ type watch struct {
 	catalog   *catalog
 }
 
-// knowledge is what a watch can say about its router.
+// knowledge is the state of a watch's information about its router.
 type knowledge uint8
 
 const (
@@ -69,7 +69,7 @@ func (w *watch) run(ctx context.Context) {
 // check makes run look at the session again. Any goroutine may call it.
 func (w *watch) check() { w.inbox.notify() }
 
-// step moves the state machine and reports what is found.
+// step advances the state machine and reports its findings.
 func (w *watch) step(ctx context.Context) {
 	welcome, up := w.side.client.Welcome()
 	switch {
@@ -117,7 +117,7 @@ func (w *watch) list(ctx context.Context, welcome client.Welcome) knowledge {
 	return known
 }
 
-// update applies the meta events that have come.
+// update applies the meta events that have arrived.
 func (w *watch) update(ctx context.Context) {
 	events := w.inbox.take()
 	if w.knowledge != known {

@@ -60,8 +60,8 @@ func (l *Link) cross(b *client.Body, by client.Hop, from, to *side) (way []clien
 	return append(way, by), true
 }
 
-// visited reports whether a place is on the way. Another router of the same name does not count, and is reported: its messages
-// have not come back from here.
+// visited reports whether a place is on the way. Another router of the same name is not counted as a loop but
+// reported: its messages have not come back from here.
 func (l *Link) visited(way []client.Hop, p place) bool {
 	if p.name == "" {
 		return false

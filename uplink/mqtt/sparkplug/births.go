@@ -146,7 +146,7 @@ func (n *Node) buryIfDown(d *device) {
 	}
 }
 
-// Gap tells hosts how many events were dropped.
+// Gap reports to hosts how many events were dropped.
 func (n *Node) Gap(c Conn, events uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
