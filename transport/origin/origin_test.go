@@ -228,6 +228,9 @@ func TestUnixIsAsked(t *testing.T) {
 
 // TestSecure: a trusted proxy says whether its client uses TLS, the nearest of several.
 func TestSecure(t *testing.T) {
+	if p, err := ParseProxies([]string{"::ffff:0.0.0.0/96"}); err != nil || !p.Trusts(netip.MustParseAddr("192.0.2.1")) || p.Trusts(netip.MustParseAddr("2001:db8::1")) {
+		t.Errorf("all IPv4 addresses in the form of IPv6: %v, %v", p, err)
+	}
 	p, err := ParseProxies([]string{"127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,35 @@ func TestOctetByOctet(t *testing.T) {
 	}
 }
 
+// TestCutAnywhere: a connection that ends inside a frame ends the reader, which has returned the messages before.
+func TestCutAnywhere(t *testing.T) {
+	frames := frameOf(text, "one") + frameOf(0x01, "fr") + frameOf(ping, "hi") + frameOf(0x80, "ag") + frameOf(ping, "xy") + frameOf(text, "two")
+	for cut := range len(frames) {
+		peer, conn := open(t, Options{}, "wamp.2.json", "")
+		go io.Copy(io.Discard, peer.r)
+		peer.send(t, frames[:cut])
+		peer.Conn.(*net.TCPConn).CloseWrite()
+		var got []string
+		var err error
+		for err == nil {
+			var m []byte
+			if m, _, err = conn.ReadMessage(); err == nil {
+				got = append(got, string(m))
+			}
+		}
+		whole := 0
+		if cut >= len(frameOf(text, "one")) {
+			whole++
+		}
+		if cut >= len(frames)-len(frameOf(ping, "xy")+frameOf(text, "two")) {
+			whole++
+		}
+		if len(got) != whole {
+			t.Errorf("%d octets: read %q, %v", cut, got, err)
+		}
+	}
+}
+
 func TestMessageSizes(t *testing.T) {
 	for _, c := range []struct {
 		b    string

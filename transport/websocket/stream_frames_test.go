@@ -113,7 +113,14 @@ func TestStreamBounds(t *testing.T) {
 	if b[0] != binaryData || b[1] != 0x83 || string(b[6:]) != "abc" {
 		t.Errorf("% x", b)
 	}
+	io.WriteString(server, serverFrame(ping, ""))
+	reading := make(chan error, 1)
+	go func() { _, err := s.Read(make([]byte, 1)); reading <- err }()
+	if _, err := io.ReadFull(server, b[:6]); err != nil || b[0] != pong || b[1] != 0x80 {
+		t.Errorf("a PING with nothing behind it is answered with % x, %v", b[:6], err)
+	}
 	s.Conn.Close()
+	kit.Receive(t, "the end of the read", reading)
 	_, first := s.Write([]byte("x"))
 	if _, again := s.Write([]byte("x")); first == nil || again != first {
 		t.Errorf("writes to a closed connection: %v, %v", first, again)

@@ -259,6 +259,7 @@ func TestErrors(t *testing.T) {
 		{"POST", "/publish", "", 400, `*must be a JSON object*`},
 		{"POST", "/publish", "{}", 400, `*has no*topic*`},
 		{"POST", "/publish/com.example.a", "[" + strings.Repeat(" ", 1000) + "]", 413, `{"error":"wamp.error.payload_size_exceeded"*`},
+		{"POST", "/call/com.example.echo", "[" + strings.Repeat(" ", 998) + "]", 200, `{"args":[*]}`}, // as long as allowed
 		{"GET", "/publish/com.example.a", "", 405, `*`},
 		{"DELETE", "/call/com.example.echo", "", 405, `*`},
 		{"POST", "/events/com.example.a", "", 405, `*`},

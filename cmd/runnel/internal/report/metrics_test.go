@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"runnel/edge"
+	"runnel/edge/budget"
 	"runnel/transport"
+	"runnel/transport/guest/rest"
 )
 
 // exposition is what a line of the text format looks like.
@@ -20,6 +22,9 @@ func TestMetrics(t *testing.T) {
 		Router:    edge.Status{Messages: 1 << 40, Realms: []edge.RealmStatus{{Name: "realm1", Sessions: 7}}},
 		Listeners: []Listener{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}, Certificate: &Certificate{Alarm: "expired"}}, {URL: "unix:///x"}},
 		Serial:    []Serial{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &Link{Up: true}, Lines: &Lines{Bad: 2}, Sensor: &Sensor{Silent: true}}, {Name: "bus", Modbus: &Bus{Slaves: []Slave{{Slave: 1, Requests: 5}, {Slave: 17, Exceptions: 3, Silent: true}}}}},
+		Fleet:     []Fleet{{Realm: "realm1", Online: 1, Queued: 6, Nodes: []FleetNode{{ID: "gw-1", Up: true, LastSeen: time.Unix(2000, 500e6), Alarms: 2, Queued: 6}, {ID: "gw-2"}}}},
+		Webhooks:  []Webhook{{WebhookState: rest.WebhookState{Name: "hook", Realm: "realm1", Delivered: 3, Problem: "503"}}},
+		Memory:    &budget.Status{Used: 3, Limit: 8, Use: map[string]int64{"calls": 2, "buffers": 1}, Cut: 1},
 		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}},
 	}
 	text := string(r.Metrics())
@@ -54,6 +59,16 @@ func TestMetrics(t *testing.T) {
 		`runnel_modbus_requests_total{line="bus",realm="",slave="1"} 5`,
 		`runnel_modbus_exceptions_total{line="bus",realm="",slave="17"} 3`,
 		`runnel_modbus_silent{line="bus",realm="",slave="17"} 1`,
+		`runnel_fleet_nodes_online{realm="realm1"} 1`,
+		`runnel_fleet_queue_events{realm="realm1"} 6`,
+		`runnel_fleet_node_up{node="gw-1",realm="realm1"} 1`,
+		`runnel_fleet_node_last_seen_timestamp_seconds{node="gw-1",realm="realm1"} 2000.5`,
+		`runnel_fleet_node_last_seen_timestamp_seconds{node="gw-2",realm="realm1"} 0`,
+		`runnel_webhook_delivered_total{webhook="hook",realm="realm1"} 3`,
+		`runnel_webhook_alarm{webhook="hook",realm="realm1"} 1`,
+		`runnel_memory_limit_bytes 8`,
+		`runnel_memory_used_bytes{kind="buffers"} 1`,
+		`runnel_memory_peers_cut_total 1`,
 		`runnel_realm_disk_trouble{realm="realm1"} 0`,
 		`runnel_listener_certificate_alarm{listener="tcp://127.0.0.1:1"} 1`,
 		`runnel_uplink_clash{uplink="central",realm="realm1"} 0`,
@@ -69,7 +84,7 @@ func TestMetrics(t *testing.T) {
 	if strings.Contains(text, `runnel_serial_link_up{line="one"`) {
 		t.Error("a line without a link has one")
 	}
-	if families["runnel_serial_uart_overruns_total"] {
+	if families["runnel_memory_refused_total"] || families["runnel_serial_uart_overruns_total"] {
 		t.Error("there is a family without samples")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runnel/edge"
 	"runnel/edge/budget"
 	"runnel/transport"
+	"runnel/transport/guest/rest"
 	"runnel/transport/serial"
 )
 
@@ -46,14 +47,19 @@ func showsTroubles(t *testing.T) {
 		status    Status
 		want, not []string
 	}{
-		"nothing":        {Status{}, nil, []string{"ALARM", "memory", "LISTENER", "SERIAL LINE", "UPLINK", "QUEUE"}},
+		"nothing":        {Status{}, nil, []string{"ALARM", "memory", "LISTENER", "WEBHOOK", "DURABLE", "SERIAL LINE", "UPLINK", "QUEUE"}},
 		"a fault":        {Status{Faults: []Fault{{"listener tcp://:1", "in use", ago}}}, []string{"ALARM for 1m30s: listener tcp://:1: in use"}, nil},
 		"memory":         {Status{Memory: &budget.Status{Used: 1, Limit: 2}}, []string{"1B of 2B of memory in use\n"}, []string{"cut"}},
 		"short memory":   {Status{Memory: &budget.Status{Cut: 2, Refused: map[string]uint64{"calls": 3}}}, []string{", 2 peers cut for it, 3 calls refused\n"}, nil},
-		"a realm":        {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1"}}}}, []string{"realm1"}, []string{"realm1:"}},
+		"a realm":        {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1"}}}}, []string{"realm1"}, []string{"realm1:", "\n\n\n"}},
 		"a realm's disk": {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1", Trouble: "disk full"}}}}, []string{"realm1: not kept on disk: disk full\n"}, nil},
 		"a clash": {Status{Router: edge.Status{Clashes: []edge.Clash{{Realm: "realm1", Node: "n", First: "one", Second: "two"}}}},
 			[]string{"ALARM: realm1: the node id n is used twice, by one and by two\n"}, nil},
+
+		"a webhook": {Status{Webhooks: []Webhook{{Topic: "com.a", WebhookState: rest.WebhookState{Name: "hook", Delivered: 5, Refused: 1, Retries: 2}}}},
+			[]string{"WEBHOOK  TOPIC  DELIVERED  REFUSED  RETRIES\nhook     com.a  5          1        2\n"}, []string{"hook:"}},
+		"a webhook that fails": {Status{Webhooks: []Webhook{{WebhookState: rest.WebhookState{Name: "hook", Problem: "503", Since: ago, Refusal: "400"}}}},
+			[]string{"hook:\n  ALARM for 1m30s: 503\n  last refusal: 400\n"}, nil},
 
 		"a listener":        {listener(transport.Counters{}), []string{"tcp://:1"}, []string{"tcp://:1:", "accepted"}},
 		"connections":       {listener(transport.Counters{Accepted: 9, Connections: 3, WebSocket: 1, LongPoll: 2}), []string{"  9 connections accepted, 3 open (1 websocket, 2 longpoll)\n"}, []string{"rawsocket"}},
