@@ -11,8 +11,7 @@ type Conn = wamp.Conn
 
 // A Conn may have optional methods:
 type (
-	// limiter closes the connection when a longer message arrives, in bytes; 0 lifts the limit. The reading goroutine calls
-	// it.
+	// limiter closes the connection when a longer message arrives, in bytes; 0 lifts the limit. The reading goroutine calls it.
 	limiter interface{ SetReadLimit(limit int) }
 
 	// halfCloser tells the peer that no more messages follow, while ReadMessage continues to work.

@@ -2,10 +2,9 @@ package edge
 
 import "runnel/edge/wamp"
 
-// Local first: procedures that an internal session offers on behalf of another router (wamp.KeyFallback) have their
-// own table. A call uses this table only if none of the realm's own registrations matches. So a local callee always
-// wins, whatever the patterns, and neither keeps the other from registering. The registration meta API shows both
-// tables as one.
+// Local first: procedures that an internal session offers on behalf of another router (wamp.KeyFallback) have their own table.
+// A call uses this table only if none of the realm's own registrations matches. So a local callee always wins, whatever the
+// patterns, and neither keeps the other from registering. The registration meta API shows both tables as one.
 
 // table returns the table of a seat's registration.
 func (r *realm) table(seat *calleeSeat) *procedures {

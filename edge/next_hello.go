@@ -14,9 +14,8 @@ import (
 // nextHelloTimeout is the time that a peer has after GOODBYE to start another session.
 const nextHelloTimeout = time.Second
 
-// nextHello waits for the HELLO of the peer's next session. It returns nil if the peer closes the connection, sends
-// anything else, or does not send HELLO in time. Then nothing more is written to the connection, because the session is
-// over.
+// nextHello waits for the HELLO of the peer's next session. It returns nil if the peer closes the connection, sends anything
+// else, or does not send HELLO in time. Then nothing more is written to the connection, because the session is over.
 func (s *session) nextHello() []byte {
 	limitReads(s.conn, maxHandshakeRead)
 	late := time.AfterFunc(nextHelloTimeout, func() { s.closeWrite() })

@@ -16,10 +16,9 @@ import (
 // The read loop that appended first flushes the outbox at the end of its turn. A flush writes what the connection
 // accepts at once. The rest is written by a drain goroutine, which ends when the outbox is empty.
 //
-// An outbox is bounded. Above high, the read loops that fill it wait for room, each no longer than the peer's patience
-// (await). When such a wait times out, the peer is stalled. Then no read loop waits for it until it has received
-// everything, and its oldest EVENTs are dropped and counted. Replies are never dropped: a peer whose replies exceed
-// hard is disconnected.
+// An outbox is bounded. Above high, the read loops that fill it wait for room, each no longer than the peer's patience (await).
+// When such a wait times out, the peer is stalled. Then no read loop waits for it until it has received everything, and its
+// oldest EVENTs are dropped and counted. Replies are never dropped: a peer whose replies exceed hard is disconnected.
 type outbox struct {
 	// Static after construction.
 	conn    Conn

@@ -14,8 +14,7 @@ const bufferStep = 16 << 10
 // needsRoom reports whether the buffer has no room for n more bytes. Holds mu.
 func (o *outbox) needsRoom(n int) bool { return cap(o.buf.Bytes)-len(o.buf.Bytes) < n }
 
-// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory.
-// Holds mu.
+// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory. Holds mu.
 func (o *outbox) grow(n int, must bool) bool {
 	next, ok := o.larger(len(o.buf.Bytes)+n, must)
 	if !ok {

@@ -122,9 +122,8 @@ func (c *call) restartTimeout() {
 	}
 }
 
-// findAnswered finds the call that callee answers and transcodes the answer's payload for its caller. If there is such
-// a call, it returns with mu held. If the call has ended before, it returns neither a call nor an error: the late
-// answer is ignored.
+// findAnswered finds the call that callee answers and transcodes the answer's payload for its caller. If there is such a call,
+// it returns with mu held. If the call has ended before, it returns neither a call nor an error: the late answer is ignored.
 func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, payload *codec.Payload) (*call, error) {
 	p.mu.Lock()
 	c := callee.invocations[invocation]

@@ -19,8 +19,7 @@ import (
 //	wamp.reflection.KIND.describe(uri)             as above, of that kind
 //	wamp.reflect.on_define(uri, kind, description), wamp.reflect.on_undefine(uri, kind)
 //
-// Registered and subscribed URIs are listed, too, even without a description. A description is removed when its session
-// ends.
+// Registered and subscribed URIs are listed, too, even without a description. A description is removed when its session ends.
 type reflection struct {
 	mu     sync.Mutex
 	known  map[described]description

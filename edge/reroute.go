@@ -8,9 +8,8 @@ import (
 )
 
 // reroute holds the data that is needed to ask another callee when one answers wamp.error.unavailable
-// (advanced/rpc_call_rerouting.md), or when a fallback answers that it cannot reach its router (wamp.KeyUnsent). It
-// is kept for callees that announced call_reroute, and for fallback registrations with several callees. Guarded by
-// pending.mu.
+// (advanced/rpc_call_rerouting.md), or when a fallback answers that it cannot reach its router (wamp.KeyUnsent). It is kept for
+// callees that announced call_reroute, and for fallback registrations with several callees. Guarded by pending.mu.
 type reroute struct {
 	procedure []byte
 	dict      codec.Dict

@@ -17,8 +17,7 @@ import (
 // ownURIs is the reserved prefix.
 var ownURIs = wamp.Pattern{URI: "runnel.", Match: wamp.Prefix}
 
-// checkProcedure returns the reason why the session cannot register or describe a URI or pattern, even if its role
-// allows it.
+// checkProcedure returns the reason why the session cannot register or describe a URI or pattern, even if its role allows it.
 func (s *session) checkProcedure(uri string, match wamp.Match) error {
 	switch {
 	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}) || match == wamp.Wildcard && !wamp.OfNode(uri):

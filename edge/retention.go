@@ -10,8 +10,7 @@ import (
 // Package store describes what is kept.
 
 // deliverRetained delivers the retained events of a new subscription to its session. Like a publisher, it waits for a slow
-// peer, with no lock held. So each topic's event is looked up when it is due: otherwise an old event might follow a new
-// one.
+// peer, with no lock held. So each topic's event is looked up when it is due: otherwise an old event might follow a new one.
 func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 	s := place.session
 	may := func(e *store.Event) bool { return mayReceive(e, place) }

@@ -7,10 +7,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Revocation: the router takes a subscription or registration from a session
-// (advanced/pubsub_subscription_revocation.md, advanced/rpc_registration_revocation.md). If the session has announced
-// that feature, it gets UNSUBSCRIBED or UNREGISTERED for request 0. The meta procedures for it are named as in
-// Crossbar.io, because the specification does not name any.
+// Revocation: the router takes a subscription or registration from a session (advanced/pubsub_subscription_revocation.md,
+// advanced/rpc_registration_revocation.md). If the session has announced that feature, it gets UNSUBSCRIBED or UNREGISTERED for
+// request 0. The meta procedures for it are named as in Crossbar.io, because the specification does not name any.
 
 // subscriptionRemoveSubscriber answers wamp.subscription.remove_subscriber(subscription, session, reason).
 func (c *metaCall) subscriptionRemoveSubscriber() ([]any, error) {

@@ -302,8 +302,7 @@ func (s *session) sendGoodbye(reason wamp.Failure, message string) {
 	s.out.flush()
 }
 
-// kill sends GOODBYE, and closes the connection after a while even if the peer does not answer. Any goroutine may call
-// it.
+// kill sends GOODBYE, and closes the connection after a while even if the peer does not answer. Any goroutine may call it.
 func (s *session) kill(reason wamp.Failure, message string) {
 	if s.sendGoodbye(reason, message); s.closing.Load() == closingByPeer {
 		return // another session may own the connection by now

@@ -35,8 +35,7 @@ type staticTicket struct {
 	request auth.Request
 }
 
-// Answer calls the authenticator with a random ticket if the ticket is wrong, so that it takes as long as an unknown
-// client's.
+// Answer calls the authenticator with a random ticket if the ticket is wrong, so that it takes as long as an unknown client's.
 func (e *staticTicket) Answer(ticket string, extra map[string]any) (auth.Identity, error) {
 	identity, err := e.Exchange.Answer(ticket, extra)
 	if err != nil {

@@ -7,8 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Auth is one of the protocol's authentication methods. Ticket, CRA, SCRAM and Cryptosign return the methods of this
-// package.
+// Auth is one of the protocol's authentication methods. Ticket, CRA, SCRAM and Cryptosign return the methods of this package.
 type Auth interface {
 	// Method returns the method's name in HELLO.Details.authmethods.
 	Method() string
@@ -26,8 +25,7 @@ type Challenge struct {
 	Extra  codec.Dict
 }
 
-// statefulAuth is an Auth for one attempt to join. It keeps the state of the exchange and verifies the router at the
-// end.
+// statefulAuth is an Auth for one attempt to join. It keeps the state of the exchange and verifies the router at the end.
 type statefulAuth interface {
 	Auth
 

@@ -55,8 +55,7 @@ func (a scramAuth) Attempt(t *wamp.Transport) (_ Auth, err error) {
 	return try, err
 }
 
-// scramAttempt is one exchange, with the names of RFC 5802. HELLO, CHALLENGE, AUTHENTICATE and WELCOME carry its
-// messages.
+// scramAttempt is one exchange, with the names of RFC 5802. HELLO, CHALLENGE, AUTHENTICATE and WELCOME carry its messages.
 type scramAttempt struct {
 	scramAuth
 	channel     []byte // channel binding data; nil without binding

@@ -13,18 +13,16 @@ import (
 
 // CallOptions say how to call a procedure.
 type CallOptions struct {
-	// Timeout is the longest wait for the result, and for each progressive result. When it has passed, the call ends
-	// with wamp.Timeout. The router or the callee measures it; if the router does not announce that feature, the client
-	// does.
+	// Timeout is the longest wait for the result, and for each progressive result. When it has passed, the call ends with
+	// wamp.Timeout. The router or the callee measures it; if the router does not announce that feature, the client does.
 	Timeout time.Duration
 
 	// Progress requests progressive results and is called with each, by the goroutine that called Call. If more than
 	// Options.EventBuffer bytes of results wait for longer than Options.HandlerWait, the client cancels the call.
 	Progress func(*Result)
 
-	// Input makes this a call with chunked arguments; the payload given to Call is the first chunk. A goroutine of the
-	// call calls Input for each further chunk until more is false. An error cancels the call. ctx is done when the call
-	// ends.
+	// Input makes this a call with chunked arguments; the payload given to Call is the first chunk. A goroutine of the call
+	// calls Input for each further chunk until more is false. An error cancels the call. ctx is done when the call ends.
 	Input func(ctx context.Context) (p Payload, more bool, err error)
 
 	DiscloseMe bool // tell the callee the caller's identity
@@ -33,10 +31,9 @@ type CallOptions struct {
 	// may forward.
 	ForwardFor []Hop
 
-	// CancelMode says how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and with wamp.Skip,
-	// Call returns ctx's error at once. With wamp.Kill it waits for the callee's answer, at most
-	// Options.RequestTimeout. Then it returns the result if there still is one, and otherwise an error that wraps both
-	// ctx's and the callee's.
+	// CancelMode says how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and with wamp.Skip, Call
+	// returns ctx's error at once. With wamp.Kill it waits for the callee's answer, at most Options.RequestTimeout. Then it
+	// returns the result if there still is one, and otherwise an error that wraps both ctx's and the callee's.
 	//
 	// If ctx belongs to an Invocation that was interrupted, the mode of the interrupt applies instead.
 	CancelMode wamp.CancelMode
@@ -221,8 +218,7 @@ func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 	}
 }
 
-// startTimeout starts the client's own timer for the call. There is none without a timeout, or if the router measures
-// it.
+// startTimeout starts the client's own timer for the call. There is none without a timeout, or if the router measures it.
 func (k *call) startTimeout(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
 	if o.Timeout <= 0 || k.session.welcome.Feature("dealer", "call_timeout") {
 		return nil, func() {}, func() {}

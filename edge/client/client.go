@@ -272,8 +272,7 @@ func (c *Client) runSession(ctx context.Context, s *session) error {
 	return s.reason
 }
 
-// goodbyeContext returns the time for GOODBYE: what the caller of Close grants, or goodbyeTimeout if Run's context
-// ended.
+// goodbyeContext returns the time for GOODBYE: what the caller of Close grants, or goodbyeTimeout if Run's context ended.
 func (c *Client) goodbyeContext() (context.Context, context.CancelFunc) {
 	select {
 	case <-c.closing:

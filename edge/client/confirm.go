@@ -13,11 +13,10 @@ import (
 // such EVENTs with the detail _confirm. The client answers them with EVENT_RECEIVED, or with ERROR for EVENT. The
 // router accepts SUBSCRIBE.Options._confirm only from sessions of its own process. Other routers never mark an EVENT.
 
-// Confirm reports that the event was handled or, with an error, that it was not. The publisher receives an *Error or
-// a wamp.Failure as it is, and any other error as "wamp.error.runtime_error" with its text. Any goroutine may call
-// Confirm, also after the handler has returned. It does not block, and only the first call for an event takes effect.
-// It has no effect if the subscription was made without Confirm, if the publisher requested no acknowledgement, or if
-// the session has ended.
+// Confirm reports that the event was handled or, with an error, that it was not. The publisher receives an *Error or a
+// wamp.Failure as it is, and any other error as "wamp.error.runtime_error" with its text. Any goroutine may call Confirm, also
+// after the handler has returned. It does not block, and only the first call for an event takes effect. It has no effect if the
+// subscription was made without Confirm, if the publisher requested no acknowledgement, or if the session has ended.
 func (e *Event) Confirm(err error) {
 	if e.vote != nil && !e.vote.cast.Swap(true) {
 		e.vote.on.resolve(err)
@@ -83,8 +82,7 @@ func (c *confirmation) send(m *outbound) error {
 	return c.session.out.send(context.Background(), m, control)
 }
 
-// deliver calls the handlers of the subscription. Each gets its own Event, because it may keep the Event to call
-// Confirm later.
+// deliver calls the handlers of the subscription. Each gets its own Event, because it may keep the Event to call Confirm later.
 func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
 	handled := false
 	for _, sub := range subscriptions {

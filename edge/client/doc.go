@@ -1,5 +1,4 @@
-// Package client is a WAMP client. Uplinks, the command line and other Go programs use it. It works with every WAMP
-// router.
+// Package client is a WAMP client. Uplinks, the command line and other Go programs use it. It works with every WAMP router.
 //
 //	c, err := client.Connect(ctx, client.Options{
 //		Dial:  func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, "tcp://127.0.0.1:8080", ...) },
@@ -36,9 +35,8 @@
 // client stops reading for Options.HandlerWait at most, so that PING and replies still get through. After that it drops
 // the oldest events until the queue is half empty. Dropped counts them; the log has one line for it.
 //
-// Invocations run concurrently, up to Options.Invocations. Further ones wait in a queue of Options.EventBuffer bytes;
-// beyond that they are answered with wamp.error.unavailable. Progressive results are passed on by the goroutine that
-// called Call.
+// Invocations run concurrently, up to Options.Invocations. Further ones wait in a queue of Options.EventBuffer bytes; beyond
+// that they are answered with wamp.error.unavailable. Progressive results are passed on by the goroutine that called Call.
 //
 // Outgoing messages wait in a buffer bounded by Options.WriteBuffer: Publish, Call and Progress block while it is full.
 // Publish with PublishOptions.Done also blocks while Options.Unacknowledged publications are not acknowledged. A

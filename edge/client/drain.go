@@ -7,10 +7,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Drain ends all subscriptions without losing an event. It returns when every event that the router sent before it
-// processed UNSUBSCRIBE has been handled. (Unsubscribe and Close drop events that still wait for their handler.) The
-// client stays joined, and does not subscribe again after a reconnect. If ctx is done first, Drain returns its error,
-// and events may be lost.
+// Drain ends all subscriptions without losing an event. It returns when every event that the router sent before it processed
+// UNSUBSCRIBE has been handled. (Unsubscribe and Close drop events that still wait for their handler.) The client stays joined,
+// and does not subscribe again after a reconnect. If ctx is done first, Drain returns its error, and events may be lost.
 func (c *Client) Drain(ctx context.Context) error {
 	c.mu.Lock()
 	s := c.current.Load()

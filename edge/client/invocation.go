@@ -13,8 +13,7 @@ import (
 // Handler handles the calls of a procedure and returns the result. If the error is or wraps an *Error or a
 // wamp.Failure, the caller receives its URI. It receives any other error as "wamp.error.runtime_error" with its text.
 //
-// ctx is done when the call was canceled (then its cause is an *Interrupt), has timed out, or when the session has
-// ended.
+// ctx is done when the call was canceled (then its cause is an *Interrupt), has timed out, or when the session has ended.
 type Handler func(ctx context.Context, inv *Invocation) (Payload, error)
 
 // Invocation is one call of a registered procedure.
@@ -62,9 +61,8 @@ func (inv *Invocation) CallerAuthid() string { return inv.text("caller_authid") 
 // CallerAuthrole returns the caller's role; "" if it was not disclosed.
 func (inv *Invocation) CallerAuthrole() string { return inv.text("caller_authrole") }
 
-// Timeout returns how long the caller waits for the result, and for each progressive result. It is 0 if there is no
-// limit, or if the router measures it. When it has passed, the client answers wamp.Timeout and cancels the handler's
-// context.
+// Timeout returns how long the caller waits for the result, and for each progressive result. It is 0 if there is no limit, or
+// if the router measures it. When it has passed, the client answers wamp.Timeout and cancels the handler's context.
 func (inv *Invocation) Timeout() time.Duration {
 	ms, _ := inv.Detail("timeout").Uint()
 	return time.Duration(min(ms, uint64(maxTimeout/time.Millisecond))) * time.Millisecond
@@ -148,8 +146,7 @@ func (inv *Invocation) handle() {
 	inv.finish(p, err)
 }
 
-// finish sends the final answer: the handler's or, if the timeout was first, an error. Only the first call has an
-// effect.
+// finish sends the final answer: the handler's or, if the timeout was first, an error. Only the first call has an effect.
 func (inv *Invocation) finish(p Payload, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()

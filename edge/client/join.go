@@ -33,8 +33,7 @@ func (w Welcome) Feature(role, name string) bool {
 	return announced
 }
 
-// Nodes returns the router and those reached through its links, nearest first. Only Runnel sends them, and only to
-// links.
+// Nodes returns the router and those reached through its links, nearest first. Only Runnel sends them, and only to links.
 func (w Welcome) Nodes() (nodes []wamp.Node) {
 	for list, ok := field(w.Details, wamp.KeyNodes).Items(); ok && list.Next(); {
 		v, _ := list.Value().Any()

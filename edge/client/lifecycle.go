@@ -2,9 +2,8 @@ package client
 
 import "sync/atomic"
 
-// lifecycle is the state of an endpoint at the router. It takes no lock, sends nothing and has no clock: each method
-// is one event, and returns the action that the caller must take. An event that the table does not list leaves the
-// state as it is.
+// lifecycle is the state of an endpoint at the router. It takes no lock, sends nothing and has no clock: each method is one
+// event, and returns the action that the caller must take. An event that the table does not list leaves the state as it is.
 //
 //	absent      -request->  requested    SUBSCRIBE or REGISTER is sent
 //	requested   -accept->   established  SUBSCRIBED or REGISTERED was received

@@ -20,8 +20,7 @@ type Options struct {
 	Auth   []Auth // methods in order of preference; none: anonymous
 	Agent  string // HELLO.Details.agent, "runnel/1.2.3"; default "runnel"
 
-	// Brief means that the client runs for a single command. A Runnel on the same machine logs its session at level
-	// debug.
+	// Brief means that the client runs for a single command. A Runnel on the same machine logs its session at level debug.
 	Brief bool
 
 	Node wamp.Node // the local router, if the client is one of its links (HELLO.Details._node); zero: no link

@@ -11,8 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// outgoing is the outgoing buffer of a session. Messages are appended to a batch, and one goroutine at a time writes
-// the batch.
+// outgoing is the outgoing buffer of a session. Messages are appended to a batch, and one goroutine at a time writes the batch.
 //
 //	send       appends; if no write is in progress, writes what the connection accepts at once
 //	runWriter  the session's writer goroutine: writes what send could not, and what was appended meanwhile

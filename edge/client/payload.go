@@ -7,9 +7,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Payload is the application data of a message: positional and keyword arguments. The zero Payload is empty. Args and
-// Kwargs may hold values of the basic kinds, slices, maps with string keys, []byte, and whatever encoding/json can
-// encode.
+// Payload is the application data of a message: positional and keyword arguments. The zero Payload is empty. Args and Kwargs
+// may hold values of the basic kinds, slices, maps with string keys, []byte, and whatever encoding/json can encode.
 type Payload struct {
 	Args   []any
 	Kwargs map[string]any

@@ -117,8 +117,7 @@ func (s *session) read() error {
 	}
 }
 
-// isExtension reports whether a message has a type that basic/messages.md reserves for extensions. Such messages are
-// ignored.
+// isExtension reports whether a message has a type that basic/messages.md reserves for extensions. Such messages are ignored.
 func isExtension(err error) bool {
 	var unknown codec.UnknownType
 	return errors.As(err, &unknown) && unknown >= 256 && unknown < 1024

@@ -35,8 +35,7 @@ type Subscription struct {
 	confirms bool
 }
 
-// Subscribe subscribes to a topic and returns when the router has accepted. For calls of handle see the package
-// comment.
+// Subscribe subscribes to a topic and returns when the router has accepted. For calls of handle see the package comment.
 func (c *Client) Subscribe(
 	ctx context.Context, topic string, o SubscribeOptions, handle func(*Event),
 ) (*Subscription, error) {

@@ -130,8 +130,8 @@ func TestCertificateRenewal(t *testing.T) {
 		"no key in it": func() { write(t, r.dir, "router.key", "nonsense") },
 	} {
 		fail()
-		kit.Eventually(t, "the alarm: "+what, func() bool { return strings.Contains(alarms(t, r), "can't be used") })
-		r.logs(`certificate needs attention" listener=tls.*can't be used`)
+		kit.Eventually(t, "the alarm: "+what, func() bool { return strings.Contains(alarms(t, r), "cannot be used") })
+		r.logs(`certificate needs attention" listener=tls.*cannot be used`)
 		reached()
 		runnel(t, "reload", "--url", r.unix).expect(t, 3, "", "listen.")
 	}
