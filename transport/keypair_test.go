@@ -31,7 +31,7 @@ func TestTrouble(t *testing.T) {
 		if (got.Trouble != "") != c.trouble || got.Serial != serial {
 			t.Errorf("with a key of %d bytes: %+v", len(c.key), got)
 		}
-		if alarm := got.Alarm(time.Now()); strings.Contains(alarm, "can't be used") != c.trouble {
+		if alarm := got.Alarm(time.Now()); strings.Contains(alarm, "cannot be used") != c.trouble {
 			t.Errorf("with a key of %d bytes: alarm %q", len(c.key), alarm)
 		}
 	}
