@@ -311,6 +311,12 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// A stream is refused for credentials that cannot be read, as a POST is.
+func TestStreamCredentials(t *testing.T) {
+	s := newStage(t, Options{})
+	s.expect("unknown scheme", s.ask("GET", "/events/com.example.a", "", "Authorization: Digest x"), 401, "*")
+}
+
 // Requests with the same credentials share a session. Others have their own, and a failure is not remembered.
 func TestSessionsAreKept(t *testing.T) {
 	s := newStage(t, Options{})

@@ -142,3 +142,26 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }
+
+// A centre that cannot be reached fails the rollout, and an answer that cannot be read fails its node.
+func TestFails(t *testing.T) {
+	var out strings.Builder
+	o := Options{Nodes: []string{"gw"}, Name: "a.toml", Parallel: 1, Dry: true}
+	for what, at := range map[string]*remote.Router{
+		"no centre":     {URL: "unix://" + filepath.Join(kit.ShortDir(t), "none.sock"), Realm: "plant", Serializer: "cbor"},
+		"no serializer": {URL: "unix:///none", Realm: "plant", Serializer: "none"},
+	} {
+		if err := Run(t.Context(), at, o, &out); err == nil || out.Len() > 0 {
+			t.Errorf("%s: %v, %q", what, err, out.String())
+		}
+	}
+	for _, answer := range []client.Payload{{}, client.Args(7), client.Args(map[string]any{})} {
+		_, at := newCentre(t, map[string]client.Handler{
+			fleet.NodePrefix + "gw.apply": func(context.Context, *client.Invocation) (client.Payload, error) { return answer, nil },
+		})
+		out.Reset()
+		if err := Run(t.Context(), at, o, &out); err == nil || !strings.HasPrefix(out.String(), "gw: failed: ") {
+			t.Errorf("%v: %v, %q", answer.Args, err, out.String())
+		}
+	}
+}
