@@ -51,7 +51,7 @@ var floors = map[string][]string{
 	"uplink/nats":           {"=uplink", "uplink/spool", "uplink/nats", "edge/client", "edge/codec", "edge/wamp"},
 	"uplink/nats/subject":   {"edge/wamp"},
 	"uplink/nats/payload":   {"edge/client", "edge/codec", "edge/wamp"},
-	"uplink/nats/conn":      {},
+	"uplink/nats/conn":      {"transport/batch"},
 	"uplink/nats/jetstream": {"uplink/nats/conn"},
 	"transport/mqtt/naming": {"edge/wamp"},
 	"uplink/mqtt/sparkplug": {"edge/atomicfile", "edge/codec", "edge/wamp"},
@@ -111,7 +111,8 @@ var floors = map[string][]string{
 	"transport/websocket/frame": {},
 
 	// The packets of MQTT serve links and listeners.
-	"transport/mqtt/packet": {},
+	"transport/mqtt/packet": {"transport/batch"},
+	"transport/batch":       {},
 
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.
 	"transport/serial/reading": {"edge/wamp"},

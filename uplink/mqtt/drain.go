@@ -37,7 +37,7 @@ func (s *session) drain(ctx context.Context) error {
 		if min(s.link.opts.QoS, s.limits.qos) > 0 {
 			continue
 		}
-		if err := s.out.Flush(); err != nil {
+		if err := s.out.Flush(ctx); err != nil {
 			return err
 		}
 		for i := range events {
@@ -78,7 +78,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if p.QoS == 0 {
 		s.link.status.EventsUp.Forward()
 		s.send(p)
-		return s.out.Room()
+		return s.out.Room(ctx)
 	}
 	if e.Alone || e.Probe && s.version < packet.V5 || s.link.trial.IsSuspect(e.Sequence) {
 		return s.forwardAlone(ctx, e, p)
@@ -86,7 +86,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if err := s.launch(ctx, e, p); err != nil {
 		return err
 	}
-	return s.out.Room()
+	return s.out.Room(ctx)
 }
 
 // forwardAlone sends an event with nothing else in flight, after the broker has answered a PINGREQ in this

@@ -215,7 +215,7 @@ type edgeConn struct{ *session }
 
 func (c edgeConn) Open() context.Context { return c.open }
 
-func (c edgeConn) Room() error { return c.out.Room() }
+func (c edgeConn) Room() error { return c.out.Room(c.open) }
 
 func (c edgeConn) Born() { close(c.born) }
 
@@ -234,7 +234,7 @@ func (c edgeConn) Leave(err error) {
 	}
 	c.out.Send(c.farewell())
 	c.link.calls.work.Go(func() { // the reader, which calls Leave, must not wait for the writer
-		c.out.Flush()
+		c.out.Flush(c.open)
 		c.close(sparkplug.ErrHostOffline)
 	})
 }
@@ -312,7 +312,7 @@ func (s *session) report(e *spool.Event) (ok bool, err error) {
 		}
 	}
 	s.unproven = append(s.unproven, e.Sequence)
-	return true, s.out.Room()
+	return true, s.out.Room(s.open)
 }
 
 // prove waits until the broker has answered a PINGREQ behind the data that was sent, and takes the events out of the spool. The broker handles

@@ -88,9 +88,9 @@ func (s *session) pong() {
 // wait waits for the broker's next packet. Slow lines get extra time for the bytes in front of PINGREQ.
 func (s *session) wait() error {
 	o := &s.link.opts
-	heard, sent := time.Now(), s.out.Sent()
+	heard, sent := time.Now(), s.out.Queued()
 	for {
-		slack := min(time.Duration(s.out.Sent()-sent)*time.Second/slowest, mostSlack)
+		slack := min(time.Duration(s.out.Queued()-sent)*time.Second/slowest, mostSlack)
 		silence := s.limits.ping + o.AnswerTime + slack
 		if time.Since(heard) >= silence {
 			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)

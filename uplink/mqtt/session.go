@@ -219,7 +219,7 @@ func (s *session) leave() {
 		s.send(s.state(offline))
 	}
 	s.out.Send(s.farewell())
-	s.out.Flush()
+	s.out.Flush(ctx)
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
 	// last packets.
 	select {
@@ -232,7 +232,7 @@ func (s *session) leave() {
 func (s *session) read() error {
 	for {
 		if s.in.Buffered() == 0 {
-			if err := s.out.Room(); err != nil && !s.mayExplain(err) {
+			if err := s.out.Room(s.open); err != nil && !s.mayExplain(err) {
 				return err
 			}
 			if err := s.wait(); err != nil {

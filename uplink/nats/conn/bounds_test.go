@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"runnel/test/kit"
+	"runnel/transport/batch"
 )
 
 // Skipped messages cost no memory, however long the server says that they are.
@@ -95,7 +96,7 @@ func TestSlowLine(t *testing.T) {
 	}
 }
 
-// A server that does not read costs bounded memory, and is left after writeTime.
+// A server that does not read costs bounded memory, and is left after batch.WriteTime.
 func TestServerReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{MaxBuffered: 200_000, Ping: time.Hour})
@@ -124,7 +125,7 @@ func TestServerReadsNothing(t *testing.T) {
 			t.Error(err)
 		}
 		err = <-l.ended
-		if took := time.Since(began); took != writeTime+explainTime || err == nil {
+		if took := time.Since(began); took != batch.WriteTime+explainTime || err == nil {
 			t.Errorf("after %v: %v", took, err)
 		}
 		if err := l.Room(context.Background()); err == nil {
@@ -144,11 +145,9 @@ func TestEndlessPings(t *testing.T) {
 			}
 		}()
 		<-l.ended
-		l.out.mu.Lock()
-		if waiting := l.out.put - l.out.written; waiting > 2*fullMark {
+		if waiting := l.out.Queued() - l.out.Written(); waiting > 2*batch.FullMark {
 			t.Errorf("%d bytes waited", waiting)
 		}
-		l.out.mu.Unlock()
 		l.peer.Close()
 	})
 }
@@ -158,7 +157,7 @@ func TestExplanation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{Ping: time.Hour})
 		kit.Must(t, l.Publish(Out{Subject: "a", Data: make([]byte, 900)}))
-		l.out.close(io.ErrClosedPipe)
+		l.out.Close(io.ErrClosedPipe)
 		io.WriteString(l.peer, "-ERR 'Maximum Payload Violation'\r\n")
 		if err := <-l.ended; err == nil || !strings.Contains(err.Error(), "Maximum Payload Violation; raise max_payload") {
 			t.Error(err)

@@ -18,7 +18,7 @@ type Conn struct {
 	began time.Time
 
 	info atomic.Pointer[Info]
-	out  writer // locks for itself
+	out  writer
 
 	// Owned by Run.
 	in    *bufio.Reader
@@ -48,7 +48,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.close(context.Cause(ctx)) })
 	defer stop()
 	var work sync.WaitGroup
-	work.Go(func() { c.lost(c.out.run()) })
+	work.Go(func() { c.lost(c.out.Run()) })
 	work.Go(c.ping)
 	c.close(c.read())
 	work.Wait()
@@ -68,7 +68,7 @@ func (c *Conn) close(why error) {
 	inboxes, pings := c.inboxes, c.pings
 	c.inboxes, c.pings = map[uint64]*Inbox{}, nil
 	c.mu.Unlock()
-	c.out.close(why)
+	c.out.Close(why)
 	c.conn.Close()
 	if ended {
 		return
@@ -126,7 +126,7 @@ func (c *Conn) Publish(m Out) error {
 }
 
 // Room waits until few bytes are left to write. A sender of many messages calls it before each one.
-func (c *Conn) Room(ctx context.Context) error { return c.out.room(ctx) }
+func (c *Conn) Room(ctx context.Context) error { return c.out.Room(ctx) }
 
 // Flush waits until the server has handled everything that was sent before. By then, all denied subjects have been
 // reported.

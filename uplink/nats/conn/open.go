@@ -12,6 +12,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"runnel/transport/batch"
 )
 
 // Options configure a Conn. The zero value is the default.
@@ -272,8 +274,7 @@ func serverError(args []byte) error {
 
 // begin makes the connection ready for Run.
 func (c *Conn) begin() error {
-	c.out.conn, c.out.limit = c.conn, c.opts.MaxBuffered
-	c.out.changed.L = &c.out.mu
+	c.out = writer{batch.New(c.conn), c.opts.MaxBuffered}
 	c.sids = 1 // of the inboxes
 	return c.out.line("SUB", c.inbox+"*", "1")
 }

@@ -109,7 +109,5 @@ func (c *Conn) alive() bool {
 
 // moved returns how many bytes have crossed the line so far, in both directions.
 func (c *Conn) moved() uint64 {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	return c.out.written + c.heard.Load()
+	return c.out.Written() + c.heard.Load()
 }

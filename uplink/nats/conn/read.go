@@ -96,7 +96,7 @@ func (c *Conn) handle(line []byte) error {
 		return c.message(args, op == opHmsg)
 	case opPing:
 		// This blocks if a server sends PINGs and does not read.
-		if err := c.out.room(context.Background()); err != nil {
+		if err := c.out.Room(context.Background()); err != nil {
 			return err
 		}
 		return c.out.line("PONG")

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"runnel/transport/batch"
 )
 
 // reading returns a connection that reads a text and writes to nowhere.
@@ -19,7 +21,7 @@ func reading(r io.Reader, opts Options) *Conn {
 	a.Close()
 	b.Close()
 	c := &Conn{opts: opts, conn: a, done: make(chan struct{}), began: time.Now(), inbox: "_INBOX.X.", subs: map[uint64]*Sub{}, inboxes: map[uint64]*Inbox{}, sids: 1}
-	c.out.limit, c.out.changed.L, c.out.conn = 1<<30, &c.out.mu, a
+	c.out = writer{batch.New(a), 1 << 30}
 	c.in = bufio.NewReaderSize(r, maxLine)
 	c.info.Store(&Info{MaxPayload: 1 << 20})
 	return c
@@ -35,7 +37,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		if len(sent) > fullMark {
+		if len(sent) > batch.FullMark {
 			return // so many PINGs would wait for a writer
 		}
 		whole, err := messages(t, bytes.NewReader(sent))
@@ -130,7 +132,6 @@ func TestAllocs(t *testing.T) {
 	}
 	c := reading(nil, Options{})
 	m := Out{Subject: "a.b", Reply: "c", Header: Header(nil).Add("a", "b"), Data: make([]byte, 100)}
-	c.out.next = make([]byte, 0, 1<<20)
 	if n := testing.AllocsPerRun(1000, func() { c.Publish(m) }); n > 0 {
 		t.Errorf("%v allocations a publication", n)
 	}
@@ -154,14 +155,24 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkPublish(b *testing.B) {
 	c := reading(nil, Options{})
+	c.out = writer{batch.New(nowhere{}), 1 << 30}
+	written := make(chan error, 1)
+	go func() { written <- c.out.Run() }()
 	m := Out{Subject: "com.example.plant.1.temperature", Header: Header(nil).Add("Nats-Msg-Id", "gw-001:1:77"), Data: make([]byte, 24)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if c.Publish(m); len(c.out.next) > 1<<16 {
-			c.out.next = c.out.next[:0]
-		}
+		c.Publish(m)
+		c.Room(b.Context())
 	}
+	c.out.Close(ErrClosed)
+	<-written
 }
+
+// nowhere takes all that is written to it.
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(p []byte) (int, error)      { return len(p), nil }
+func (nowhere) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzLogin: any text is credentials or an error, and a key is one whose public key is written back.
 func FuzzLogin(f *testing.F) {
