@@ -18,23 +18,6 @@ import (
 	"runnel/transport/websocket/frame"
 )
 
-func TestMoreIsAWholeMessage(t *testing.T) {
-	for name, c := range map[string]struct {
-		b    string
-		want bool
-	}{
-		"nothing": {"", false}, "text": {frameOf(text, "x"), true}, "binary": {frameOf(binaryData, ""), true}, "two": {frameOf(text, "x") + "\x81", true},
-		"half a head": {"\x81", false}, "half a message": {frameOf(text, "xy")[:7], false}, "no key": {"\x81\x80\x00\x00\x00", false},
-		"the first piece": {frameOf(0x01, "x"), false}, "the last piece": {frameOf(0x80, "x"), false}, "PING": {frameOf(ping, ""), false}, "CLOSE": {frameOf(closing, ""), false},
-		"reserved kind": {frameOf(0x83, ""), false}, "a long one": {frameOf(text, strings.Repeat("x", 70_000)), true}, "126": {frameOf(text, strings.Repeat("x", 126)), true},
-		"half a length": {"\x81\xfe\x00", false}, "a length beyond all": {"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", false},
-	} {
-		if got := frame.WholeMessage([]byte(c.b)); got != c.want {
-			t.Errorf("%s: more is %v", name, got)
-		}
-	}
-}
-
 // TestOctetByOctet: a message is complete when its last octet has arrived, whatever has arrived in one read.
 func TestOctetByOctet(t *testing.T) {
 	long := strings.Repeat("x", 300)
