@@ -473,9 +473,8 @@ func TestRefusedUpgrades(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, _ := io.ReadAll(resp.Body)
-		if got := fmt.Sprintf("%s: %s", resp.Status, body); !strings.HasPrefix(got, want) {
-			t.Errorf("answered %s, want %s", got, want)
+		if body, _ := io.ReadAll(resp.Body); !strings.HasPrefix(fmt.Sprintf("%s: %s", resp.Status, body), want) {
+			t.Errorf("answered %s: %s, want %s", resp.Status, body, want)
 		}
 		if err := <-s.errs; err == nil || !strings.HasPrefix(err.Error(), "websocket handshake: ") {
 			t.Errorf("error is %v", err)

@@ -22,5 +22,6 @@
 //	payload.go    payloads; notes.go: properties
 //	saved.go      sessions that outlive their connections
 //
-// Section numbers are those of MQTT 5 unless a comment says otherwise. docs/mqtt-devices.md is the description for users.
+// Section numbers are those of MQTT 5 unless a comment says otherwise. docs/mqtt-devices.md describes the package for
+// users.
 package mqtt
