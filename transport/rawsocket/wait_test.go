@@ -246,7 +246,7 @@ func TestKeepAlive(t *testing.T) {
 		},
 		"a peer that does not even read": func(t *testing.T, e ends) {
 			_, _, err := e.c.ReadMessage()
-			if err == nil || err.Error() != "rawsocket: the peer took no bytes for 10s" {
+			if err == nil || err.Error() != "rawsocket: the peer read no bytes for 10s" {
 				t.Errorf("error is %v", err)
 			}
 		},

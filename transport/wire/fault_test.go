@@ -175,7 +175,7 @@ func TestAlive(t *testing.T) {
 		err   string
 	}{
 		"silent":             {true, nil, interval + timeout, "no answer to PING in 10s"},
-		"takes nothing":      {false, nil, interval + timeout, "the peer took no bytes for 10s"},
+		"takes nothing":      {false, nil, interval + timeout, "the peer read no bytes for 10s"},
 		"takes bytes slowly": {false, func(c *Conn, _ net.Conn) { c.sent.Add(1) }, 0, ""},
 		"sends":              {true, func(_ *Conn, far net.Conn) { far.Write([]byte("x")) }, 0, ""},
 		"the reader is busy": {true, func(c *Conn, _ net.Conn) { c.received.Store(c.received.Load() &^ readerWaits) }, 0, ""},
