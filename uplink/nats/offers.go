@@ -118,9 +118,9 @@ func (l *Link) runCalls(ctx context.Context) {
 // share tells the other links the nodes of this one, if they have changed or the connection is a new one.
 func (o *offers) share(own map[wamp.Pattern][]string) {
 	news, left := o.link.calls.shards.set(own)
-	if o.of != nil && (news || o.of != o.told) {
+	if o.of != nil && (news || o.of != o.announced) {
 		o.of.announce(callsSubject)
-		o.told = o.of
+		o.announced = o.of
 	}
 	var err error
 	if left > 0 {
@@ -225,10 +225,10 @@ func (l *Link) narrow(want map[wamp.Pattern]*Rule, p wamp.Pattern) {
 
 // offers are the subscriptions of one connection for calls.
 type offers struct {
-	link *Link
-	of   *session // the connection
-	told *session // the connection by which the nodes were told
-	made map[wamp.Pattern]*conn.Sub
+	link      *Link
+	of        *session // the connection
+	announced *session // the connection by which the nodes were informed
+	made      map[wamp.Pattern]*conn.Sub
 }
 
 // offerSet is what a link offers, by patterns of the cluster.
@@ -330,7 +330,7 @@ func (o *offers) end() {
 	if o.of == nil {
 		return
 	}
-	if o.link.calls.shards.set(nil); o.told == o.of {
+	if o.link.calls.shards.set(nil); o.announced == o.of {
 		o.of.announce(callsSubject)
 	}
 	for _, sub := range o.made {

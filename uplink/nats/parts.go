@@ -99,13 +99,13 @@ type inflow struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	list  []*conn.Msg
-	size  int // bytes of list
-	next  int // number of the next part
-	ended bool
-	err   error // no more come
-	taken int64 // bytes
-	told  int64 // of them
+	list     []*conn.Msg
+	size     int // bytes of list
+	next     int // number of the next part
+	ended    bool
+	err      error // no more come
+	taken    int64 // bytes
+	reported int64 // of them, to the sender
 }
 
 var (
@@ -142,8 +142,8 @@ func (f *inflow) take(ctx context.Context) (m *conn.Msg, more bool, tell int64, 
 			m, f.list = f.list[0], f.list[1:]
 			f.size -= len(m.Data) + partCost
 			f.taken += int64(len(m.Data) + partCost)
-			if f.taken-f.told >= partWindow/4 {
-				tell, f.told = f.taken, f.taken
+			if f.taken-f.reported >= partWindow/4 {
+				tell, f.reported = f.taken, f.taken
 			}
 			more = !f.ended || len(f.list) > 0
 		}
@@ -163,7 +163,7 @@ func (f *inflow) take(ctx context.Context) (m *conn.Msg, more bool, tell int64, 
 func (f *inflow) all() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.told = f.taken
+	f.reported = f.taken
 	return f.taken
 }
 

@@ -153,7 +153,7 @@ func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err 
 		c.received[p.ID] = taken
 	}
 	c.unacked = append(c.unacked, publication{request: request, id: p.ID, qos: p.QoS, done: request == 0, code: code, err: err})
-	c.settle()
+	c.sendAcks()
 	c.mu.Unlock()
 }
 
@@ -167,11 +167,11 @@ func (c *Conn) published(request wamp.ID, err error) {
 			break
 		}
 	}
-	c.settle()
+	c.sendAcks()
 }
 
-// settle acknowledges the messages that are done, in order (4.6). mu is held.
-func (c *Conn) settle() {
+// sendAcks sends the acknowledgements of the messages that are done, in order (4.6). mu is held.
+func (c *Conn) sendAcks() {
 	n := 0
 	for ; n < len(c.unacked) && c.unacked[n].done; n++ {
 		p := &c.unacked[n]
