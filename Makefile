@@ -154,8 +154,8 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # Checks the size of the binary for the smallest boards, in bytes: uncompressed, and compressed as in a squashfs.
-SIZE_LIMIT := 13820000
-XZ_LIMIT   := 4080000
+SIZE_LIMIT := 13930000
+XZ_LIMIT   := 4110000
 size: dist/runnel-linux-arm6
 	@size=$$(wc -c < $<); echo "$<: $$size bytes, at most $(SIZE_LIMIT)"; [ $$size -le $(SIZE_LIMIT) ]
 	@if command -v xz >/dev/null; then size=$$(xz -9 -c $< | wc -c); echo "$< compressed: $$size bytes, at most $(XZ_LIMIT)"; [ $$size -le $(XZ_LIMIT) ]; fi
