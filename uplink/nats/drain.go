@@ -84,7 +84,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.reject(e.Sequence, e.Topic, denial(m.Subject, text))
 		return nil
 	}
-	p := parcel{sequence: e.Sequence, topic: e.Topic, subject: m.Subject, value: s.link.value(e, &m)}
+	p := parcel{sequence: e.Sequence, topic: e.Topic, subject: m.Subject, value: s.link.value(e, e.Topic, &m)}
 	for {
 		if toStream {
 			err = s.store(ctx, p, m)

@@ -51,26 +51,33 @@ const (
 
 	// bucketMark begins the topic of a value in the spool. No URI has a space.
 	bucketMark = "bucket "
+
+	bucketReason = "the bucket does not store it: %w"
 )
 
 // value is a retained event for the bucket.
 type value struct {
-	key, origin string
-	event       spool.Event // for the spool, if the bucket does not take the value
-	out         conn.Out    // header and data
+	topic, key, origin string
+	event              *spool.Event // as the spool has returned it
+	out                conn.Out     // header and data
 }
 
-// value returns the value of an event that has become message m; nil: it is not retained.
-func (l *Link) value(e *spool.Event, m *conn.Out) *value {
+// value returns the value of an event of a topic that has become message m; nil: it is not retained.
+func (l *Link) value(e *spool.Event, topic string, m *conn.Out) *value {
 	if l.opts.Bucket == "" || e.Gap != nil || string(m.Header.Get(payload.RetainField)) != "true" {
 		return nil
 	}
-	v := &value{key: subject.Key(e.Topic), origin: string(m.Header.Get(payload.OriginField)), out: *m}
-	v.event = spool.Event{Class: max(e.Class, spool.Disk), Time: e.Time, Topic: bucketMark + e.Topic, Options: e.Options, Payload: e.Payload, Expires: e.Expires}
+	return &value{topic, subject.Key(topic), string(m.Header.Get(payload.OriginField)), e, *m}
+}
+
+// again returns the value as an event that waits in the spool.
+func (v *value) again() spool.Event {
+	e := spool.Event{Class: max(v.event.Class, spool.Disk), Time: v.event.Time, Topic: bucketMark + v.topic, Options: v.event.Options,
+		Payload: v.event.Payload, Expires: v.event.Expires}
 	if conn.Header(e.Options).Get(payload.OriginField) == nil {
-		v.event.Options = conn.Header(append([]byte(nil), e.Options...)).Add(payload.OriginField, v.origin)
+		e.Options = conn.Header(append([]byte(nil), e.Options...)).Add(payload.OriginField, v.origin)
 	}
-	return v
+	return e
 }
 
 // puts knows the newest value of each key that is under way to the bucket or waits for it, so that no older one follows it.
@@ -89,11 +96,22 @@ type putting struct {
 	unproven int    // values that the bucket has not answered
 }
 
-// send sends a value by a function that does not wait. It sends nothing and reports false if a newer value of the key was sent. again
+// send sends a value by a function that does not wait. It sends nothing and reports false if a newer value of the key is known. again
 // says that the value has waited in the spool in this run.
 func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	k := p.take(v, again)
+	if k == nil {
+		return false, nil
+	}
+	k.unproven++
+	p.unpark(bucketMark + v.topic)
+	return true, by()
+}
+
+// take returns the key of a value that is its newest one from now on; nil: a newer one is known. Holds mu.
+func (p *puts) take(v *value, again bool) *putting {
 	k := p.keys[v.key]
 	if k == nil {
 		if k = new(putting); len(p.keys) < maxKeys {
@@ -107,39 +125,41 @@ func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error
 			k.owed = ""
 		}
 		p.tidy(v.key, k)
-		return false, nil
+		return nil
 	}
 	k.newest = v.origin
-	k.unproven++
-	p.unpark(v.event.Topic)
-	return true, by()
+	return k
 }
 
-// end notes the outcome of a put. It reports whether the value is the newest one of its key.
-func (p *puts) end(v *value, stored bool) (newest bool) {
+// end notes the outcome of a put. It reports whether the value is the newest one of its key. If it is, owe puts it into the spool, so
+// that no older one gets there behind it; nil: it is stored, or it is in the spool already.
+func (p *puts) end(v *value, stored bool, owe func()) (newest bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.keys[v.key]
 	if k == nil {
-		return true
+		k = &putting{newest: v.origin, unproven: 1} // there were too many
 	}
 	if k.unproven--; stored && k.owed == v.origin {
 		k.owed = ""
 	}
-	newest = k.newest == v.origin
+	if newest = k.newest == v.origin; newest && owe != nil {
+		k.owed = v.origin
+		owe()
+	}
 	p.tidy(v.key, k)
 	return newest
 }
 
-// owe notes that a value goes back into the spool.
-func (p *puts) owe(v *value) {
+// owe notes that a value stays in the spool. It reports false if a newer one of the key is known.
+func (p *puts) owe(v *value, again bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if k := p.keys[v.key]; k != nil {
+	k := p.take(v, again)
+	if k != nil {
 		k.owed = v.origin
-	} else if len(p.keys) < maxKeys {
-		p.keys[v.key] = &putting{newest: v.origin, owed: v.origin}
 	}
+	return k != nil
 }
 
 // tidy forgets a key of which nothing is under way. Holds mu.
@@ -218,7 +238,7 @@ func (s *session) prepareBucket(ctx context.Context) error {
 
 // bucketFails notes that the bucket takes no values at present.
 func (s *session) bucketFails(err error) {
-	text := "the bucket does not store it: " + err.Error()
+	text := fmt.Errorf(bucketReason, err).Error()
 	s.bucketAway.Store(&text)
 	s.link.ruled("bucket "+s.link.opts.Bucket, err)
 }
@@ -241,15 +261,14 @@ func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) er
 	of := *e
 	of.Topic = topic
 	m, err := l.message(&of, true)
-	p := parcel{sequence: e.Sequence, topic: e.Topic, again: e.Epoch == l.opts.Spool.Epoch()}
+	p := parcel{sequence: e.Sequence, topic: e.Topic, waits: true, again: e.Epoch == l.opts.Spool.Epoch()}
 	if err == nil {
-		p.value = l.value(&of, &m)
+		p.value = l.value(e, topic, &m)
 	}
 	if p.value == nil { // it is damaged, or the link has no bucket any more
 		l.opts.Spool.Ack(e.Sequence)
 		return nil
 	}
-	p.value.event.Class, p.waits = e.Class, true
 	if away := s.bucketAway.Load(); away != nil && !e.Probe {
 		s.wait(p, errors.New(*away))
 		return nil
@@ -267,7 +286,7 @@ func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) er
 func (s *session) put(p parcel) {
 	v, b := p.value, s.bucket.Load()
 	if !p.waits {
-		s.link.opts.Spool.Supersede(v.event.Topic)
+		s.link.opts.Spool.Supersede(bucketMark + v.topic)
 	}
 	sent, err := s.link.puts.send(v, p.waits && p.again, func() error {
 		if away := s.bucketAway.Load(); away != nil && !p.waits || b == nil {
@@ -287,8 +306,13 @@ var noBucket = "the bucket is not open yet"
 // answered handles the bucket's answer to a value. It does not wait.
 func (s *session) answered(p parcel, err error) {
 	l, v := s.link, p.value
-	newest := l.puts.end(v, err == nil)
-	if err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil) {
+	closed := err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil)
+	var owe func()
+	if err != nil && !closed && !p.waits {
+		owe = func() { l.opts.Spool.Put(v.again(), func(err error) { s.owed(p, err) }) }
+	}
+	newest := l.puts.end(v, err == nil, owe)
+	if closed {
 		<-s.slots
 		return // the next session sends it again
 	}
@@ -305,28 +329,31 @@ func (s *session) answered(p parcel, err error) {
 	}
 	if p.waits {
 		<-s.slots
-		s.wait(p, errors.New(*s.bucketAway.Load()))
+		s.wait(p, fmt.Errorf(bucketReason, err))
+	}
+}
+
+// owed notes that the spool keeps a value, or why it does not. The event itself was delivered.
+func (s *session) owed(p parcel, err error) {
+	if err == nil {
+		s.finish(p)
 		return
 	}
-	l.puts.owe(v)
-	l.opts.Spool.Put(v.event, func(err error) {
-		if err == nil {
-			s.finish(p)
-			return
-		}
-		<-s.slots
-		s.reject(p.sequence, p.topic, err)
-	})
+	<-s.slots
+	s.reject(p.sequence, p.topic, err)
 }
 
 // wait holds a value from the spool until the bucket takes it.
 func (s *session) wait(p parcel, err error) {
 	l := s.link
-	l.puts.owe(p.value)
+	if !l.puts.owe(p.value, p.again) {
+		l.opts.Spool.Ack(p.sequence)
+		return
+	}
 	if l.opts.Spool.Hold(p.sequence, err.Error()) {
 		return
 	}
-	if !l.puts.park(&p.value.event) {
+	if again := p.value.again(); !l.puts.park(&again) {
 		l.refuse(&l.status.EventsUp, "retained event not kept", p.topic, err)
 	}
 	l.opts.Spool.Ack(p.sequence)
