@@ -145,6 +145,6 @@ func testOthersAnswer(t *testing.T, binary string) {
 	a.await("all are acknowledged", func(s uplink.State) bool { return isDrained(s) && s.EventsUp.Forwarded == 20 })
 	say(t, speaker, "com.durable.silent", 1)
 	a.await("an event without an answer of its stream is held", func(s uplink.State) bool {
-		return s.Queue.Held.Events == 1 && strings.Contains(s.Queue.Held.Reason, "no PubAck") && s.EventsUp.Forwarded == 20
+		return s.Queue.Held.Events == 1 && strings.Contains(s.Queue.Held.Reason, "not a PubAck") && s.EventsUp.Forwarded == 20
 	})
 }
