@@ -58,7 +58,7 @@ func (k *kept) close() {
 		k.closed = true
 		k.disk.Close()
 	}
-	if strings.Contains(k.log.String(), "kept on disk again") && !strings.Contains(k.log.String(), "cannot keep state on disk") {
+	if strings.Contains(k.log.String(), "kept on disk again") && !strings.Contains(k.log.String(), "cannot write state to disk") {
 		k.Errorf("a disk works again that has not failed: %s", k.log)
 	}
 }
@@ -222,7 +222,7 @@ func TestDiskFails(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if n := strings.Count(k.log.String(), "cannot keep state on disk"); n < 10 || n > 20 {
+		if n := strings.Count(k.log.String(), "cannot write state to disk"); n < 10 || n > 20 {
 			t.Errorf("%d failures are logged in ten minutes", n)
 		}
 		if k.disk.Trouble().String() == "" {

@@ -33,7 +33,7 @@ func TestRestartsWait(t *testing.T) {
 	write(t, dir, "starts", "9") // as after more of these
 
 	p := run(good)
-	p.logs(`level=ERROR msg="the router has ended soon after each of its last starts; .*total=9 retry_in=4m55s`)
+	p.logs(`level=ERROR msg="the router has exited soon after each of its last starts; .*total=9 retry_in=4m55s`)
 	hears(`^EXTEND_TIMEOUT_USEC=385000000\nSTATUS=waiting 4m55s after 9 failed starts`)
 	p.Signal(syscall.SIGHUP)
 	hears(`^STATUS=$`)
