@@ -33,8 +33,8 @@ func TestTooLargeForTheBroker(t *testing.T) {
 	}{
 		{"3.1.1", 1, "the broker closed the connection after PUBLISH to com/example/picture (400", "bytes=400"},
 		{"3.1.1", 2, "the broker closed the connection after PUBLISH to com/example/picture (400", "bytes=400"},
-		{"5", 1, "", "accepts 3000 at most"},
-		{"5", 2, "", "accepts 3000 at most"},
+		{"5", 1, "", "accepts at most 3000"},
+		{"5", 2, "", "accepts at most 3000"},
 	} {
 		t.Run(fmt.Sprint("MQTT ", c.protocol, ", qos ", c.qos), func(t *testing.T) {
 			narrow := mosquitto(t, open+"max_packet_size 3000\n")

@@ -300,7 +300,8 @@ var newer = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 		other.pub(own, strings.Repeat("x", 300), 1)
 		other.pub(own, "small", 1)
 		p.takes(own + "|1|0|small")
-		p.send(&packet.Publish{Topic: own, Payload: make([]byte, ack.Properties.Number(packet.MaximumPacketSize, 0)+10)})
+		large := packet.Publish{Topic: own, Payload: make([]byte, ack.Properties.Number(packet.MaximumPacketSize, 0)+10)}
+		p.conn.Write(large.Append(nil, v)) // fails if the broker closes the connection before it has read the whole packet
 		if code := p.over(); code != packet.PacketTooLarge {
 			t.Errorf("DISCONNECT has %v", code)
 		}
