@@ -74,7 +74,7 @@ func readLine(r *bufio.Reader, limit int) (line Line, err error) {
 	if err == nil {
 		line.Size-- // the line's end
 	}
-	if len(text) <= limit {
+	if line.Size <= limit {
 		line.Text = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	}
 	return line, err

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -19,5 +20,20 @@ func TestFold(t *testing.T) {
 		if fold(&b, line, 80); b.String() != want {
 			t.Errorf("%q became %q, expected %q", line, b.String(), want)
 		}
+	}
+}
+
+// A report that goes neither to a terminal nor to a program is folded at 80 columns, and PrintWide folds nothing.
+func TestPrint(t *testing.T) {
+	var b bytes.Buffer
+	long := strings.Repeat("word ", 20)
+	table := NewTable(&b)
+	table.WriteString("a\tb\n" + "longer\t" + long + "\n")
+	if err := table.Print(); err != nil || b.String() != "a       b\nlonger  "+strings.Repeat("word ", 13)+"word\n    "+strings.Repeat("word ", 5)+"word\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	b.Reset()
+	if err := table.PrintWide(); err != nil || b.String() != "a       b\nlonger  "+long+"\n" {
+		t.Errorf("%q, %v", b.String(), err)
 	}
 }
