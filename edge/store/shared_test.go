@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runnel/edge/journal"
+	"runnel/edge/wamp"
 )
 
 // entry is an event of a story: its text, and its position in the log of durable events.
@@ -119,6 +120,60 @@ func TestRelease(t *testing.T) {
 			k.holds(h, "1 2 3 4 5 6")
 		})
 	}
+}
+
+// The disk writes what the archive has taken over by itself, without a Flush.
+func TestReleaseIsWritten(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.records(k.histories[0], k.entry("1", 0), k.entry("2", 5))
+		k.settle()
+		k.histories[0].Release(0, 5)
+		k.settle()
+		if n := k.archived(); n != 2 {
+			t.Errorf("%d events are written", n)
+		}
+	})
+}
+
+// The histories of a realm get the events of the log that match them, and know together what they need of it.
+func TestHistories(t *testing.T) {
+	var all Histories
+	if n, last := all.Needed(), all.Last(); len(all.All()) != 0 || n != 0 || last != 0 || all.Release(0, math.MaxUint64) {
+		t.Errorf("without histories %d is needed, of %d", n, last)
+	}
+	for _, r := range []Rule{{URI: "com.", Match: wamp.Prefix}, {URI: "com.a"}, {URI: "com.b"}} {
+		all.Add(NewHistory(r, discard, nil))
+	}
+	one := (&kept{T: t}).event("com.a", "", map[string]any{"eligible": []any{7}}).Filter
+	for position, e := range []*Event{
+		{ID: 1, Topic: []byte("com.b")}, {ID: 2, Topic: []byte("com.a")}, {ID: 3, Topic: []byte("org.a")},
+		{ID: 4, Topic: []byte("com.a"), Filter: one}, {ID: 5, Topic: []byte("com.a")},
+	} {
+		all.Restore(e, time.Now(), time.Time{}, uint64(position+4))
+	}
+	for i, want := range []string{"[1 2 5]", "[2 5]", "[1]"} {
+		if got := idsOf(all.All()[i]); got != want {
+			t.Errorf("%s has %s, want %s", all.All()[i].URI, got, want)
+		}
+	}
+	needs := func(want uint64) {
+		t.Helper()
+		if n := all.Needed(); n != want || all.Last() != 8 {
+			t.Errorf("%d is needed, want %d, of %d", n, want, all.Last())
+		}
+	}
+	needs(4)
+	if !all.Release(0, 4) {
+		t.Error("the first history and the last one take over nothing")
+	}
+	needs(5)
+	all.Set(all.All()[1:]) // the next one needs 5, the last one nothing
+	needs(5)
+	if all.Release(6, 7) || !all.Release(5, 5) || !all.Release(8, 8) {
+		t.Error("events are taken over wrongly")
+	}
+	needs(0)
 }
 
 // Events that the archive could not take over are asked for again: the log must not drop them as if they were on disk.
