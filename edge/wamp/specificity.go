@@ -21,18 +21,19 @@ func (p Pattern) CompareSpecificity(q Pattern) int {
 	return compareWildcards(p.URI, q.URI)
 }
 
-// compareWildcards finds the first component that is literal in only one pattern: that pattern is more specific.
+// compareWildcards finds the first component that is literal in only one pattern: that pattern is more specific. Both
+// patterns match the same URI, so they have the same number of components.
 func compareWildcards(p, q string) int {
 	for {
 		a, restP, moreP := strings.Cut(p, ".")
-		b, restQ, moreQ := strings.Cut(q, ".")
+		b, restQ, _ := strings.Cut(q, ".")
 		switch {
 		case a != "" && b == "":
 			return -1
 		case a == "" && b != "":
 			return 1
-		case !moreP || !moreQ:
-			return strings.Count(p, ".") - strings.Count(q, ".")
+		case !moreP:
+			return 0
 		}
 		p, q = restP, restQ
 	}
