@@ -159,6 +159,11 @@ func TestT1RunsOn(t *testing.T) {
 	if r.gets("RR 2 resp"); !r.t1.IsZero() {
 		t.Errorf("with nothing under way T1 ends at %v", r.t1)
 	}
+	r.Send([]byte("c"))
+	r.sends("I 2,0 c")
+	if r.gets("I 0,3 x"); !r.t1.IsZero() {
+		t.Errorf("after an I frame that acknowledges all, T1 ends at %v", r.t1)
+	}
 }
 
 // TestMemoryOfConnections: a connection reuses the memory of the previous one.

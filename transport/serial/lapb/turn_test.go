@@ -29,6 +29,10 @@ func TestHalfDuplexGateway(t *testing.T) {
 	r.sends("RR 1 P") // a short frame in between
 	r.gets("RR 1 F resp")
 	r.sends("I 1,1 P b")
+	r.after(r.c.T1)
+	r.sends("RR 1 P")
+	r.after(r.c.T1)
+	r.sends("I 1,1 P b") // again, although no poll was answered
 	r.gets("RR 2 F resp")
 	r.says("up", "x")
 	for range r.c.Retries + 1 {
