@@ -3,6 +3,7 @@ package spool
 import (
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,34 @@ func TestHeldFileInTheMiddleIsDeleted(t *testing.T) {
 		if killed.heldEvents("a.first") != 5 || killed.heldEvents("a.middle") != 0 || killed.heldEvents("a.last") != 5 {
 			t.Errorf("after a crash: %+v", killed.HeldTopics(9))
 		}
+	})
+}
+
+// Files that could not be deleted cause an alarm, and are deleted later.
+func TestHeldFilesAreDeletedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxOctets: 64 << 10}) // files of 4 KiB
+		for _, topic := range []string{"a.one", "a.two", "a.three"} {
+			b.hold(topic, 5, 1000, true)
+		}
+		n := b.heldFiles()
+		b.disk.setFault(func(op string) error {
+			if op == "remove" {
+				return syscall.EIO
+			}
+			return nil
+		})
+		b.Discard(15)
+		time.Sleep(10 * time.Second)
+		if st := b.State(); !strings.Contains(st.Alarm, syscall.EIO.Error()) || b.heldFiles() < n {
+			t.Errorf("%d files are left, %+v", b.heldFiles(), st)
+		}
+		b.disk.setFault(nil)
+		time.Sleep(2 * lastPause)
+		if st := b.State(); st.Alarm != "" || b.heldFiles() > 0 {
+			t.Errorf("%q are left, %+v", b.disk.files(), st)
+		}
+		b.consistent()
 	})
 }
 

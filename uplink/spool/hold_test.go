@@ -28,6 +28,9 @@ func (b *bench) poll(n int) (events []Event) {
 			return events
 		}
 		if events = append(events, more...); len(events) >= n {
+			if len(events) > n {
+				b.Errorf("%d events are returned, at most %d were asked for", len(events), n)
+			}
 			return events
 		}
 	}

@@ -212,6 +212,9 @@ func TestUnreadableSegment(t *testing.T) {
 					st.Events != 100-lost+1 || !slices.Contains(got, fmt.Sprintf("gap:damage:%d", lost)) {
 					t.Errorf("%s, in flight %v: %d events are lost: %+v\n%q", damage, flight, lost, st, got)
 				}
+				if n := strings.Count(b.log.String(), "events are unreadable"); n != 1 {
+					t.Errorf("%s: %d files are reported, of one: %s", damage, n, &b.log)
+				}
 				b.consistent()
 				b.ack(events...)
 				if b.consistent(); b.State().Events != 0 {
