@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"edge/dedup":            {"edge/codec", "edge/journal", "edge/wamp"},
 	"edge/client":           {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":             {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
-	"uplink":                {"uplink/spool", "edge/client", "edge/wamp"},
+	"uplink":                {"uplink/spool", "edge/client", "edge/codec", "edge/wamp"},
 	"uplink/spool":          {"edge/codec", "edge/journal", "edge/wamp"},
 	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                                               // beside each other: no link
 	"uplink/mqtt":           {"=uplink", "uplink/spool", "transport/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other

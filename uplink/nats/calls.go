@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"runnel/edge/client"
-	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/uplink"
 	"runnel/uplink/nats/conn"
@@ -166,22 +165,12 @@ func (c *calls) count() int {
 	return len(c.running)
 }
 
-// errUnsent is the answer to a call that was not sent, so the router may try another link.
-var errUnsent = func() *client.Error {
-	e := client.NewError(wamp.NetworkFailure.Error(), "the link is down")
-	var d codec.Builder
-	d.Reset(wamp.CBOR, nil)
-	d.Bool(wamp.KeyUnsent, true)
-	e.Details = d.Dict()
-	return e
-}()
-
 // forward makes a local call at the cluster. INTERRUPT cancels ctx, and so the call, in the same mode.
 func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 	key, _ := inv.Detail("rkey").Text()
 	if l.current.Load() == nil && len(key) == 0 {
 		l.status.CallsUp.Drop()
-		return client.Payload{}, errUnsent
+		return client.Payload{}, uplink.ErrUnsent
 	}
 	q, way, err := l.request(inv, string(key))
 	if err != nil {
@@ -197,7 +186,7 @@ func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payl
 		s := l.current.Load()
 		if s == nil {
 			l.status.CallsUp.Drop()
-			return client.Payload{}, errUnsent
+			return client.Payload{}, uplink.ErrUnsent
 		}
 		result, err := s.exchange(ctx, inv, q, to.link)
 		if err == errGone && known && ctx.Err() == nil {
@@ -295,7 +284,7 @@ func (l *Link) unsent(err error) error {
 	case errors.Is(err, conn.ErrFull):
 		return client.NewError(wamp.Unavailable.Error(), err.Error())
 	}
-	return errUnsent
+	return uplink.ErrUnsent
 }
 
 // request returns the message for a call, without the subject for answers, and its way.

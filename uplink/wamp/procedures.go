@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"runnel/edge/client"
-	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/uplink"
 )
@@ -63,7 +62,7 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 		h.link.awaitMove(ctx)
 		if _, up := h.home.client.Welcome(); !up {
 			h.counts.Drop()
-			return client.Payload{}, errUnsent
+			return client.Payload{}, uplink.ErrUnsent
 		}
 		h.link.calls.Add(1)
 		defer h.link.calls.Add(-1)
@@ -85,16 +84,6 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	}
 	return carry(result), nil
 }
-
-// errUnsent is the answer to a call that was not sent anywhere, so the router may try another link.
-var errUnsent = func() *client.Error {
-	e := client.NewError(wamp.NetworkFailure.Error(), "the link is down")
-	var d codec.Builder
-	d.Reset(wamp.CBOR, nil)
-	d.Bool(wamp.KeyUnsent, true)
-	e.Details = d.Dict()
-	return e
-}()
 
 // discloses reports whether the forwarded call discloses the link. It does in the local realm, where forward recognizes the
 // link's own calls by it, and at the centre if the caller has disclosed itself.
