@@ -76,8 +76,7 @@ func show(args []any, kwargs map[string]any) string { return fmt.Sprintf("%v%v",
 func TestCalls(t *testing.T) { kit.EachNATS(t, testCalls) }
 
 func testCalls(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server)
 	p := alone(t, server)
 	register(t, a, p, "com.echo", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
@@ -147,8 +146,7 @@ func testCalls(t *testing.T, binary string) {
 func TestPlainPrograms(t *testing.T) { kit.EachNATS(t, testPlainPrograms) }
 
 func testPlainPrograms(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	register(t, a, p, "com.sum", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
@@ -201,8 +199,7 @@ func testPlainPrograms(t *testing.T, binary string) {
 func TestCallIsCanceled(t *testing.T) { kit.EachNATS(t, testCallIsCanceled) }
 
 func testCallIsCanceled(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server)
 	a.link.ShortenCalls(20 * time.Millisecond)
 	p := alone(t, server)
@@ -257,8 +254,7 @@ func testCallIsCanceled(t *testing.T, binary string) {
 func TestSharedRegistration(t *testing.T) { kit.EachNATS(t, testSharedRegistration) }
 
 func testSharedRegistration(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a, b, c := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server), newSite(t, "c", bothWays(), server)
 	p := alone(t, server)
 	var mu sync.Mutex
@@ -341,8 +337,7 @@ func testCalleeLosesConnection(t *testing.T, binary string) {
 func TestTopicsCoverProcedures(t *testing.T) { kit.EachNATS(t, testTopicsCoverProcedures) }
 
 func testTopicsCoverProcedures(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	opts := bothWays()
 	opts.Import = append(opts.Import, nats.Rule{Rule: uplink.Rule{Topic: "com.", Match: wamp.Prefix, Static: true}})
 	a, b := newSite(t, "a", opts, server), newSite(t, "b", opts, server)
@@ -359,8 +354,7 @@ func testTopicsCoverProcedures(t *testing.T, binary string) {
 func TestSlowProgram(t *testing.T) { kit.EachNATS(t, testSlowProgram) }
 
 func testSlowProgram(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	a.link.ShortenCalls(20 * time.Millisecond)
 	a.await("up", isUp)
@@ -382,8 +376,7 @@ func testSlowProgram(t *testing.T, binary string) {
 func TestHostileCalls(t *testing.T) { kit.EachNATS(t, testHostileCalls) }
 
 func testHostileCalls(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	var made atomic.Int64

@@ -19,8 +19,7 @@ import (
 func TestEvents(t *testing.T) { kit.EachNATS(t, testEvents) }
 
 func testEvents(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	opts := nats.Options{
 		Export: []nats.Rule{topics("com.example.", spool.Memory), {Rule: uplink.Rule{Topic: "com.local.", Match: 1, LocalPrefix: "com.local.", RemotePrefix: "com.far."}}},
 		Import: []nats.Rule{topics("com.example.", spool.Memory), topics("com.far.", spool.Memory)},
@@ -82,8 +81,7 @@ func testServerIsKilled(t *testing.T, binary string) {
 func TestNoJetStream(t *testing.T) { kit.EachNATS(t, testNoJetStream) }
 
 func testNoJetStream(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.disk.", spool.Disk), topics("com.durable.", spool.Durable)}}, server)
 	program := newPlain(t, server)
 	speaker := a.program()
@@ -157,8 +155,7 @@ func testStreamIsBackSoon(t *testing.T, binary string) {
 func TestHandover(t *testing.T) { kit.EachNATS(t, testHandover) }
 
 func testHandover(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, withJetStream)
-	server.Start(t)
+	server := kit.StartNATS(t, binary, withJetStream)
 	opts := nats.Options{Export: []nats.Rule{topics("com.example.", spool.Disk)}}
 	a := newSite(t, "a", opts, server)
 	a.await("up", isUp)
@@ -191,8 +188,7 @@ func testHandover(t *testing.T, binary string) {
 func TestDurableImport(t *testing.T) { kit.EachNATS(t, testDurableImport) }
 
 func testDurableImport(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, withJetStream)
-	server.Start(t)
+	server := kit.StartNATS(t, binary, withJetStream)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	a.await("up", isUp)
 	speaker, program := a.program(), newPlain(t, server)
@@ -235,8 +231,7 @@ func testDurableImport(t *testing.T, binary string) {
 func TestGatewayGoesToAnotherCentre(t *testing.T) { kit.EachNATS(t, testGatewayGoesToAnotherCentre) }
 
 func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, withJetStream)
-	server.Start(t)
+	server := kit.StartNATS(t, binary, withJetStream)
 	rule := []nats.Rule{topics("com.example.", spool.Durable)}
 	var sites []*site
 	var heard []chan string

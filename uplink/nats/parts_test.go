@@ -42,20 +42,29 @@ func endless() func(context.Context) (client.Payload, bool, error) {
 func collect(name string) client.Handler {
 	return func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		got := append([]any{name}, inv.Args()...)
-		for more := inv.More(); more; {
-			p, next, err := inv.Input(ctx)
-			if err != nil {
-				return client.Payload{}, err
-			}
-			args, _, err := p.Decode()
-			if err != nil {
-				return client.Payload{}, err
-			}
-			got, more = append(got, args...), next
+		err := eachPart(ctx, inv, func(args []any) {
+			got = append(got, args...)
 			inv.Progress(client.Args(len(got)))
-		}
-		return client.Args(got...), nil
+		})
+		return client.Args(got...), err
 	}
+}
+
+// eachPart calls take with each further part of a call's arguments.
+func eachPart(ctx context.Context, inv *client.Invocation, take func(args []any)) error {
+	for more := inv.More(); more; {
+		p, next, err := inv.Input(ctx)
+		if err != nil {
+			return err
+		}
+		args, _, err := p.Decode()
+		if err != nil {
+			return err
+		}
+		take(args)
+		more = next
+	}
+	return nil
 }
 
 // All parts of a call reach one callee, in order, though other routers offer the procedure too. Large ones wait for the callee.
@@ -100,15 +109,8 @@ func testCallInParts(t *testing.T, binary string) {
 	// 4 MB, for a callee that takes its time.
 	register(t, a, p, "com.measure", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		size := 0
-		for more := inv.More(); more; {
-			p, next, err := inv.Input(ctx)
-			if err != nil {
-				return client.Payload{}, err
-			}
-			args, _, _ := p.Decode()
-			size, more = size+len(args[0].([]byte)), next
-		}
-		return client.Args(size), nil
+		err := eachPart(ctx, inv, func(args []any) { size += len(args[0].([]byte)) })
+		return client.Args(size), err
 	})
 	r, err := caller.Call(t.Context(), "com.measure", client.CallOptions{Input: inParts(100, func(int) any { return make([]byte, 40_000) })}, client.Args(0))
 	kit.Must(t, err)
@@ -132,8 +134,7 @@ func testCallInParts(t *testing.T, binary string) {
 func TestPlainProgramGetsNoParts(t *testing.T) { kit.EachNATS(t, testPlainProgramGetsNoParts) }
 
 func testPlainProgramGetsNoParts(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	a.link.ShortenCalls(100 * time.Millisecond)
 	a.await("up", isUp)
@@ -211,8 +212,7 @@ func testCallInPartsEnds(t *testing.T, binary string) {
 func TestHostileParts(t *testing.T) { kit.EachNATS(t, testHostileParts) }
 
 func testHostileParts(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	stuck := make(chan struct{})

@@ -19,8 +19,7 @@ import (
 func TestOneReplySubject(t *testing.T) { kit.EachNATS(t, testOneReplySubject) }
 
 func testOneReplySubject(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	const requests = 20

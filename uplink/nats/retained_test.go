@@ -19,8 +19,7 @@ import (
 func TestRetainedEvents(t *testing.T) { kit.EachNATS(t, testRetainedEvents) }
 
 func testRetainedEvents(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, withJetStream)
-	server.Start(t)
+	server := kit.StartNATS(t, binary, withJetStream)
 	rules := []nats.Rule{topics("com.example.", spool.Memory)}
 	opts := nats.Options{Export: rules, Import: rules, Bucket: "retained"}
 	a := newSite(t, "a", opts, server)
@@ -100,8 +99,7 @@ func testPermissions(t *testing.T, binary string) {
 func TestTimes(t *testing.T) { kit.EachNATS(t, testTimes) }
 
 func testTimes(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, withJetStream)
-	server.Start(t)
+	server := kit.StartNATS(t, binary, withJetStream)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Disk)}}, server)
 	b := newSite(t, "b", nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	b.await("up", isUp)

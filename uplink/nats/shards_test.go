@@ -140,8 +140,7 @@ func testShardedCalls(t *testing.T, binary string) {
 func TestShardsOfOneName(t *testing.T) { kit.EachNATS(t, testShardsOfOneName) }
 
 func testShardsOfOneName(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server)
 	shard(t, b, "com.store", "", "b")
 	shard(t, a, "com.store", "", "a")
@@ -160,8 +159,7 @@ func testShardsOfOneName(t *testing.T, binary string) {
 func TestShardIsGone(t *testing.T) { kit.EachNATS(t, testShardIsGone) }
 
 func testShardIsGone(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	a := newSite(t, "a", bothWays(), server)
 	shard(t, a, "com.store", "n1", "a1")
 	p := alone(t, server)
@@ -190,7 +188,7 @@ func testShardIsGone(t *testing.T, binary string) {
 			t.Errorf("%s reaches %s", key, home)
 		}
 	}
-	// What is told without sense, or in the name of the router itself, changes nothing.
+	// Damaged messages, and messages in the name of the router itself, change nothing.
 	for _, nodes := range []string{
 		`[["com.store","exact","n2"]`, `{"a":1}`, `[["com.store","exact",2]]`, `[["com.store"]]`, `[["com..store","exact","n2"]]`, `[["com.store","near","n2"]]`,
 		`[["com.store","exact",""]]`, `[["com.store","exact","a\u0000b"]]`, `[["wamp.session.count","exact","n2"]]`, `[["runnel.status","exact","n2"]]`, "\xff",
@@ -212,8 +210,7 @@ func testShardIsGone(t *testing.T, binary string) {
 func TestShardsOfPatterns(t *testing.T) { kit.EachNATS(t, testShardsOfPatterns) }
 
 func testShardsOfPatterns(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	exported := nats.Options{Export: []nats.Rule{renamed("com.here.")}, Import: []nats.Rule{renamed("com.")}}
 	exported.Import[0].Procedure = "com."
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", exported, server)
@@ -238,8 +235,7 @@ func testShardsOfPatterns(t *testing.T, binary string) {
 func TestShardsOfOneRule(t *testing.T) { kit.EachNATS(t, testShardsOfOneRule) }
 
 func testShardsOfOneRule(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	rule := nats.Rule{Rule: uplink.Rule{Procedure: "com.store"}}
 	only := nats.Options{Export: []nats.Rule{rule}, Import: []nats.Rule{rule}}
 	a, b := newSite(t, "a", only, server), newSite(t, "b", only, server)
@@ -268,8 +264,7 @@ func TestNodesAreToldAgain(t *testing.T) {
 }
 
 func testNodesAreToldAgain(t *testing.T, binary string) {
-	server := kit.NewNATS(t, binary, "")
-	server.Start(t)
+	server := kit.StartNATS(t, binary, "")
 	p := alone(t, server)
 	told := make(chan string, 1000)
 	_, err := p.Subscribe("_RUNNEL.calls", "", func(m *conn.Msg) {

@@ -37,41 +37,29 @@ type centre struct {
 	deaf   error // of Linked and Refresh
 }
 
-const centreText = `version = 1
-[[realm]]
-name = "realm1"
+var centreText = "version = 1\n" + realmText("realm1", false, `"call", "register", "subscribe"`, "pump") + realmText("narrow", true, `"call", "subscribe"`, "Pump-2")
+
+// realmText returns a realm whose sessions are operators, with one gateway.
+func realmText(name string, strict bool, allow, gateway string) string {
+	return fmt.Sprintf(`[[realm]]
+name = %q
+strict = %v
 anonymous = "operator"
 [[realm.role]]
 name = "operator"
 [[realm.role.permission]]
 uri = ""
 match = "prefix"
-allow = ["call", "register", "subscribe"]
+allow = [%s]
 [[realm.role]]
 name = "gateway"
 forward = true
 [[realm.principal]]
-authid = "pump"
+authid = %q
 role = "gateway"
 ticket = "a-long-ticket-for-the-pump"
-[[realm]]
-name = "narrow"
-strict = true
-anonymous = "operator"
-[[realm.role]]
-name = "operator"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["call", "subscribe"]
-[[realm.role]]
-name = "gateway"
-forward = true
-[[realm.principal]]
-authid = "Pump-2"
-role = "gateway"
-ticket = "a-long-ticket-for-the-pump"
-`
+`, name, strict, allow, gateway)
+}
 
 // newCentre runs a centre until the test ends.
 func newCentre(t *testing.T) *centre {
