@@ -36,7 +36,7 @@ func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 	return best
 }
 
-// weight returns the weight of the callee for a resource key. Of the nodes that a link reaches the highest counts.
+// weight returns the weight of the callee for a resource key. A link has the highest weight of the nodes that it reaches.
 func (s *calleeSeat) weight(resource string) (weight uint64) {
 	nodes := s.node
 	if far := s.far.Load(); far != nil && *far != "" {

@@ -147,7 +147,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// An encoder knows how many bytes wait. What it refuses is not queued.
+// Append tells the encoder how many bytes wait. If the encoder fails, Append queues nothing.
 func TestRefusedMessage(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()

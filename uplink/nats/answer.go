@@ -124,7 +124,7 @@ func (s *session) control(m *conn.Msg) {
 	case payload.Ask:
 		s.asked(m, about)
 	case payload.Nodes:
-		s.toldNodes(m)
+		s.learnNodes(m)
 	}
 }
 
@@ -225,8 +225,8 @@ func (c *incoming) read(m *conn.Msg, name string) (procedure string, o client.Ca
 	return r.ToLocal(uri), o, p, nil
 }
 
-// live sends signs of life: at once if more parts of the arguments are to come. If
-// nobody listens for answers any longer, it cancels the call.
+// live sends signs of life, the first one at once if further parts of the arguments are to come. It cancels the call when
+// the caller's link has stopped listening for answers.
 func (c *incoming) live() *time.Timer {
 	l := c.link
 	first := l.calls.times.aliveFirst

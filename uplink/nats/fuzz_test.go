@@ -56,7 +56,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// Whatever comes as parts of the arguments of a call, those that are taken are in order, and few bytes wait.
+// A link takes the parts of a call's arguments in order and bounds the waiting bytes, whatever messages arrive.
 func FuzzParts(f *testing.F) {
 	for _, seed := range []string{"1 2 3.", "1 1", "2", "1. 2", "x", "1 2 3 4", "-1", "", "99999999999999999999"} {
 		f.Add(seed, 1000)

@@ -61,7 +61,7 @@ func (s *session) beginCalls() {
 	if len(c.imports)+len(c.exports) > 0 {
 		s.nodes, _ = s.conn.Inbox(func(m *conn.Msg, err error) {
 			if err == nil && string(m.Header.Get(payload.TypeField)) == payload.Nodes {
-				s.toldNodes(m)
+				s.learnNodes(m)
 			}
 		})
 		s.askNodes()

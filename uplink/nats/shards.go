@@ -227,8 +227,8 @@ func (l *Link) router() string { return routerOf(l.place()) }
 
 func routerOf(h client.Hop) string { return h.Node + " " + h.Tag }
 
-// toldNodes handles what another link has told about its nodes.
-func (s *session) toldNodes(m *conn.Msg) {
+// learnNodes handles a message in which another link announces its nodes.
+func (s *session) learnNodes(m *conn.Msg) {
 	l, name := s.link, string(m.Header.Get(payload.LinkField))
 	hops, ok := payload.ParseHops(string(m.Header.Get(payload.HopsField)))
 	if !ok || len(hops) != 1 || visited(hops, l.place()) || !isLink(name) {

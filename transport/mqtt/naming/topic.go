@@ -227,7 +227,7 @@ func Widest(filters []string) (list []string) {
 	for i, f := range filters {
 		covered := false
 		for j, other := range filters {
-			// Of two equal filters the first stays.
+			// The first of two equal filters stays.
 			covered = covered || i != j && coversOwn(other, f) && (other != f || j < i)
 		}
 		if !covered {

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What a link tells about its nodes arrives as it was. Of too many the first ones do.
+// Nodes survive encoding and decoding. If there are too many, the first ones do.
 func TestNodes(t *testing.T) {
 	var list []Shard
 	for i := range 2000 {
@@ -32,7 +32,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// Whatever a link tells about its nodes, what is taken from it has valid patterns and names.
+// DecodeNodes returns only valid patterns and names.
 func FuzzNodes(f *testing.F) {
 	for _, seed := range []string{
 		`[]`, `[["com.a","exact","n1","n2"],["com.b.","prefix","n1"],["com..c","wildcard"]]`, `[["com.a"]]`, `[["com.a","near","n"]]`, `[["","prefix","n"]]`,

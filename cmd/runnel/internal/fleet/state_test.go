@@ -186,7 +186,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// A node is printed with all that it reports, a line each. What is not known has no line.
+// Print writes one line for each fact that the node reports, and no line for an unknown one.
 func TestPrintNode(t *testing.T) {
 	n := NodeReport{Node: Node{ID: "gw-1"}, Up: true, OnlineSince: time.Now().Add(-time.Hour), Remote: true, Alarms: []string{"hot"},
 		Lines: []LineReport{{"s", "serving"}}, Queues: []QueueReport{{"c", 1, 0}}, Applied: &Applied{File: "x.toml", State: AppliedDone}}
