@@ -55,7 +55,7 @@ func Label(label string) (string, error) {
 	if !utf8.ValidString(label) {
 		return "", errLabel
 	}
-	mapped := norm.NFKC.String(strings.ToLower(norm.NFKC.String(strings.ReplaceAll(label, "\u00AD", "")))) // without soft hyphens
+	mapped := normalize(label)
 	for i, r := range mapped {
 		if !allowed(r) || i == 0 && unicode.IsMark(r) {
 			return "", errLabel
@@ -71,6 +71,33 @@ func Label(label string) (string, error) {
 		return "", errLong
 	}
 	return mapped, nil
+}
+
+// normalize folds letters to one case and replaces compatible characters, such as a ligature by its letters (UTS 46, 4: the
+// mapping is NFKC_Casefold, which keeps ß and ς).
+func normalize(label string) string {
+	var b strings.Builder
+	for _, r := range label {
+		if r == 'ß' || r == 'ς' {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Map(fold, norm.NFKD.String(string(r))))
+	}
+	return norm.NFKC.String(b.String())
+}
+
+// fold returns the character that stands for all that differ from it in case only, or -1 for one that cannot be seen.
+func fold(r rune) rune {
+	switch {
+	case r == '\u00AD' || r == '\u034F' || unicode.Is(unicode.Variation_Selector, r):
+		return -1
+	case r == 'ı':
+		return r
+	case unicode.Is(unicode.Cherokee, r): // folds to capital letters
+		return unicode.ToUpper(r)
+	}
+	return unicode.ToLower(unicode.ToUpper(r))
 }
 
 // allowed reports whether a component may contain a character in lower case.
