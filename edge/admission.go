@@ -85,7 +85,8 @@ func (a *admission) identity(id auth.Identity) auth.Identity {
 	return id
 }
 
-// principal makes the principal that the client has to authenticate as: named as in HELLO, with the keys of the answer.
+// principal returns the principal that the client must authenticate as. HELLO, or else the answer, names it; the answer has
+// its keys.
 func (a *admission) principal(r *auth.Request, method string) (auth.Principal, error) {
 	p := auth.Principal{Authid: r.Authid, Role: a.role, Provider: dynamicProvider}
 	if p.Authid == "" {
@@ -122,7 +123,7 @@ func (a *admission) scram() (*auth.SCRAM, error) {
 		}
 	}
 	var s auth.SCRAM
-	// All three have the same form: the salt alone could be read both as hex and as base64.
+	// The salt and both keys share one encoding, because a salt alone may be valid both as hex and as base64.
 	read := decodeOctets
 	if stored, _ := a.fields["stored_key"].(string); len(stored) == hex.EncodedLen(sha256.Size) {
 		read = hex.DecodeString

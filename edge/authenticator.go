@@ -91,8 +91,8 @@ func (a *authenticators) methods() (list []string) {
 	return list
 }
 
-// pick returns the first of the client's methods that an authenticator decides about. ready means that HELLO is
-// sufficient for it.
+// pick returns the first of the client's methods that an authenticator decides about. ready means that HELLO has all that
+// the method needs.
 func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 	if a == nil {
 		return "", false
@@ -155,7 +155,7 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	return nil, exchange, err
 }
 
-// anonymous makes the peer an anonymous session if the realm admits them; the identity is nil if it does not.
+// anonymous identifies the peer as an anonymous session. The identity is nil if the realm admits none.
 func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 	p := s.policy
 	if role := p.anonymousBy(r.Transport); role != nil {
@@ -252,7 +252,7 @@ func (m *realm) reportProcedure(what, procedure string, err error) {
 	}
 }
 
-// isDenial reports whether a procedure has refused by one of the protocol's own errors.
+// isDenial reports whether a procedure has refused with one of the protocol's own errors.
 func isDenial(err error) bool {
 	for _, failure := range []wamp.Failure{wamp.NotAuthorized, wamp.AuthenticationDenied, wamp.AuthenticationFailed, wamp.NoSuchPrincipal, wamp.NoSuchRole} {
 		if errors.Is(err, failure) {
@@ -351,7 +351,7 @@ func (e *namedExchange) Answer(signature string, extra map[string]any) (auth.Ide
 	return e.named.identity(identity), nil
 }
 
-// admit makes the principal that an authenticator has named. The first one of a method is the model of its decoys.
+// admit returns the principal that an authenticator has named. The first one of a method is the model of its decoys.
 func (a *authenticators) admit(r *auth.Request, method string, named *admission) (*auth.Principals, error) {
 	principal, err := named.principal(r, method)
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 // else, the request fails with wamp.error.authorization_failed.
 //
 // The session's read loop waits for the answer, so its requests keep their order. Other sessions do not wait. An answer is
-// cached for the session, the action and the URI, for a minute, and until a callee of the authorizer registers or leaves.
-// An answer about a pattern is valid for all its topics as long as the subscription; EVENTs cause no calls.
+// cached for one session, action and URI. It expires after a minute, or when a callee of the authorizer registers or leaves.
+// An answer about a pattern covers all its topics while the subscription lasts. EVENTs cause no calls.
 //
 // A session that offers the authorizer is never asked about itself, because it would wait for itself. Its role's
 // permissions must contain what it needs.
@@ -168,7 +168,7 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	return readDecision(answerOf(results, named))
 }
 
-// options returns the request's options for the authorizer, not decoded: the session may have no permission at all.
+// options returns the request's options for the authorizer. It does not decode them: the session may have no permission at all.
 func (q question) options(given codec.Dict) (codec.Dict, error) {
 	if q.action != auth.Subscribe && q.action != auth.Register {
 		return given, nil

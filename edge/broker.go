@@ -90,7 +90,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	return s.route(t, &delivery{publication: &t.publication})
 }
 
-// route delivers a publication. Without an error it is in all outboxes.
+// route delivers a publication. If it returns no error, the EVENTs are in all outboxes.
 func (s *session) route(t *turn, d *delivery) error {
 	matched := t.match(s.realm, d.Topic)
 	if d.options.acknowledge {
@@ -107,7 +107,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	return nil
 }
 
-// publishAcknowledged routes the turn's publication and answers with PUBLISHED, at once or when it was confirmed.
+// publishAcknowledged routes the turn's publication. It answers with PUBLISHED, at once or when all confirmers have answered.
 func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 	r := s.realm
 	if t.publication.options.origin {
@@ -285,7 +285,7 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *st
 	return b.Dict()
 }
 
-// subscribe answers SUBSCRIBE. A topic has one subscription in a session, also if asked for again (basic/publish_subscribe.md).
+// subscribe answers SUBSCRIBE. A second SUBSCRIBE of a topic gets the same subscription (basic/publish_subscribe.md).
 func (s *session) subscribe(t *turn, m *codec.Message) error {
 	options, err := readSubscribeOptions(m.Dict)
 	if err != nil {
@@ -320,7 +320,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 	}
 }
 
-// subscribe gives the session a seat: place, or the seat that it has already.
+// subscribe gives the session a seat, and returns it: place, or the seat that the session has already.
 func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscription, error) {
 	s := place.session
 	r.mu.Lock()
@@ -361,7 +361,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 	return place, sub, nil
 }
 
-// seat adds a seat to a subscription; created means that the subscription is new. Holds mu.
+// seat adds a seat to a subscription; created means that the subscription is new. The caller holds mu.
 func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	s := place.session
 	if s.subscriptions == nil {
@@ -389,7 +389,7 @@ func (s *session) unsubscribe(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
 }
 
-// dropSeat removes a seat from its subscription. No EVENT is appended for it afterwards. Holds mu.
+// dropSeat removes a seat from its subscription. No EVENT is appended for it afterwards. The caller holds mu.
 func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
@@ -420,7 +420,7 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	r.announceUnsubscribe(t, s, sub, deleted)
 }
 
-// dropSubscriptions ends all of s's subscriptions. Holds mu.
+// dropSubscriptions ends all of s's subscriptions. The caller holds mu.
 func (r *realm) dropSubscriptions(t *turn, s *session) {
 	for _, place := range s.subscriptions {
 		r.dropSeat(t, place)

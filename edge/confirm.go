@@ -28,7 +28,7 @@ type withheld struct {
 	// Guarded by acknowledgements.mu.
 	publisher  *session // nil: it has left
 	request    wamp.ID  // PUBLISH.Request
-	missing    int      // missing answers; one more while the event is being routed
+	missing    int      // answers that have not arrived; one more while the event is being routed
 	confirmers []confirmer
 	resolved   bool
 }
@@ -55,7 +55,7 @@ type acknowledgements struct {
 	turn   sync.Cond              // signaled when a publication with an origin was routed
 }
 
-// full reports why no further acknowledgement may be withheld for s.
+// full returns an error if no further acknowledgement may be withheld for s.
 func (a *acknowledgements) full(s *session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,14 +65,14 @@ func (a *acknowledgements) full(s *session) error {
 	return nil
 }
 
-// hold begins to withhold the acknowledgement of s's PUBLISH. Holds mu.
+// hold begins to withhold the acknowledgement of s's PUBLISH. The caller holds mu.
 func (a *acknowledgements) hold(s *session, request wamp.ID, w *withheld) {
 	a.count++
 	w.missing = 1
 	w.answerTo(s, request)
 }
 
-// answerTo makes s the session that gets the acknowledgement. Holds mu.
+// answerTo makes s the session that gets the acknowledgement. The caller holds mu.
 func (w *withheld) answerTo(s *session, request wamp.ID) {
 	if s.withheld == nil {
 		s.withheld = make(map[wamp.ID]*withheld)
@@ -125,7 +125,7 @@ func (a *acknowledgements) delivered(t *turn, w *withheld) {
 	a.countAnswer(t, w)
 }
 
-// countAnswer counts an answer. The last one resolves w, at once or when its publication is recorded. Holds mu.
+// countAnswer counts an answer. The last one resolves w, at once or when its publication is recorded. The caller holds mu.
 func (a *acknowledgements) countAnswer(t *turn, w *withheld) {
 	if w.resolved {
 		return
@@ -157,8 +157,8 @@ func (a *acknowledgements) rejected(t *turn, peer *session, m *codec.Message) {
 	}
 }
 
-// resolve ends a withheld acknowledgement: it removes w from all sessions, sends the answer if the publisher is still
-// connected, and records in the numbering whether the publication was routed. The first outcome stands. Holds mu.
+// resolve ends a withheld acknowledgement: it removes w from all sessions, sends the answer if the publisher is still connected,
+// and records in the numbering whether the publication was routed. The first outcome stands. The caller holds mu.
 func (a *acknowledgements) resolve(t *turn, w *withheld, o outcome) {
 	if w.resolved {
 		return
@@ -196,8 +196,8 @@ func (s *session) refusePublication(t *turn, request wamp.ID, err error) {
 	t.send(s, &m)
 }
 
-// removeSession resolves the acknowledgements of s. Those that s had to confirm fail. Its own publications are dropped, unless
-// they have an origin and may be repeated.
+// removeSession resolves the acknowledgements of s. Those that s had to confirm fail. Those of its own publications are
+// dropped, unless the publication has an origin and may be repeated.
 func (a *acknowledgements) removeSession(t *turn, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -243,7 +243,7 @@ func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bo
 	}
 }
 
-// deliverAsking gives the event to a seat that has to confirm it. err is why it could not be encoded.
+// deliverAsking gives the event to a seat that has to confirm it. err is the error of encoding it, or nil.
 func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []byte, err error) {
 	peer := seat.session
 	acks := &peer.realm.acknowledgements
@@ -267,7 +267,7 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	case peerGone:
 		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that had to confirm the event does not accept it"})
 	case tooLong:
-		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that had to confirm the event accepts none of this length"})
+		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that had to confirm the event accepts no message of this length"})
 	case noSeat:
 		// The subscriber left between the look-up and here. Its successor is asked as well, if it was there already.
 		// Otherwise the event may have reached no confirmer.

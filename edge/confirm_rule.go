@@ -8,8 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go).
-// While fewer internal sessions than By confirm it, a PUBLISH that asks for an acknowledgement fails, and nothing is
+// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go). While
+// fewer than By internal sessions confirm such events, a PUBLISH that asks for an acknowledgement fails, and nothing is
 // routed. Like a history's subscription, it exists from the start, even without subscribers.
 type ConfirmRule struct {
 	URI   string
@@ -27,7 +27,8 @@ func checkConfirmed(rules []ConfirmRule, strict bool) error {
 	return nil
 }
 
-// requireConfirmation replaces the realm's rules by others, which were checked. Holds updating, once the realm is open.
+// requireConfirmation replaces the realm's rules by others, which the caller has checked. The caller holds updating, once the realm
+// is open.
 func (m *realm) requireConfirmation(rules []ConfirmRule) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,7 +41,7 @@ func (m *realm) requireConfirmation(rules []ConfirmRule) {
 	m.confirmed = slices.Clone(rules)
 }
 
-// setConfirmers sets in the rule's subscription how many sessions must confirm. Holds mu.
+// setConfirmers sets how many sessions must confirm events of the rule's subscription. The caller holds mu.
 func (m *realm) setConfirmers(rule ConfirmRule, by int) {
 	next := subscription{uri: rule.URI, match: rule.Match}
 	if sub, ok := m.topics.Get(rule.Match, rule.URI); ok {
@@ -55,7 +56,7 @@ func (m *realm) setConfirmers(rule ConfirmRule, by int) {
 	}
 }
 
-// unconfirmed reports why an event for these subscriptions cannot be acknowledged.
+// unconfirmed returns an error if an event for these subscriptions cannot be acknowledged.
 func unconfirmed(matched []*subscription) error {
 	for _, sub := range matched {
 		if sub.confirmers > 0 && !sub.confirmedBy(sub.confirmers) {

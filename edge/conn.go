@@ -11,13 +11,13 @@ type Conn = wamp.Conn
 
 // A Conn may have optional methods:
 type (
-	// limiter closes the connection when a longer message arrives, in bytes; 0 lifts the limit. The reading goroutine calls it.
+	// limiter closes the connection when a message is longer than limit bytes; 0 lifts the limit. The reading goroutine calls it.
 	limiter interface{ SetReadLimit(limit int) }
 
 	// halfCloser tells the peer that no more messages follow, while ReadMessage continues to work.
 	halfCloser interface{ CloseWrite() error }
 
-	// owner has opened an account for the memory that the peer uses, and closes it. Without one, the router opens it.
+	// owner is a Conn with an account for the peer's memory, which it closes itself. For other Conns the router opens one.
 	owner interface{ Account() *budget.Account }
 )
 

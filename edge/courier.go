@@ -15,7 +15,7 @@ import (
 type courier struct {
 	// Static after construction.
 	seat *seat
-	as   subscription // how EVENTs name the subscription
+	as   subscription // the subscription as EVENTs name it
 
 	origin string // the node of the events' origins; "": they are not sent
 
@@ -60,7 +60,7 @@ func (r *realm) attachCourier(t *turn, place *seat, d *durable.Subscription, o *
 	return nil
 }
 
-// dropCourier ends the deliveries to a seat. Holds mu.
+// dropCourier ends the deliveries to a seat. The caller holds mu.
 func (r *realm) dropCourier(place *seat) {
 	s := place.session
 	s.out.mu.Lock()
@@ -80,7 +80,7 @@ func (s *session) durableSeats() []*seat {
 	return nil
 }
 
-// acknowledgeDurable takes EVENT_RECEIVED for an event of a durable subscription. It reports false if it is for none.
+// acknowledgeDurable takes EVENT_RECEIVED. It reports false if the event is of no durable subscription.
 func (s *session) acknowledgeDurable(publication wamp.ID) bool {
 	for _, place := range s.durableSeats() {
 		if place.courier.attachment.Ack(publication) {
@@ -90,7 +90,7 @@ func (s *session) acknowledgeDurable(publication wamp.ID) bool {
 	return false
 }
 
-// refuseDurable takes ERROR for an event of a durable subscription: it is delivered again after a while.
+// refuseDurable takes ERROR for an event of a durable subscription: the event is delivered again after a while.
 func (s *session) refuseDurable(publication wamp.ID) bool {
 	for _, place := range s.durableSeats() {
 		if place.courier.attachment.Refuse(publication) {

@@ -109,7 +109,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	return nil
 }
 
-// mayCall returns the reason why the session cannot have another call in progress. Holds pending.mu.
+// mayCall returns an error if the session cannot have another call in progress. The caller holds pending.mu.
 func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	if len(s.calls) >= s.realm.router.options().MaxCalls {
 		return refusal{wamp.Unavailable, "the session has reached its limit of calls in progress"}
@@ -123,7 +123,7 @@ func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	return nil
 }
 
-// accepts reports why the session, as a callee, cannot be given a call with these options.
+// accepts returns an error if the session, as a callee, cannot be given a call with these options.
 func (s *session) accepts(o callOptions) error {
 	switch {
 	case s.out.congested():
@@ -384,8 +384,8 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	return nil
 }
 
-// takeFrom revokes a registration from all its callees, for a callee that sent force_reregister, as Crossbar.io does. It
-// fails for a procedure of an internal session. Holds mu.
+// takeFrom revokes a registration from all its callees, for a callee that sent force_reregister, as Crossbar.io does. It fails for
+// a procedure of an internal session. The caller holds mu.
 func (r *realm) takeFrom(t *turn, reg *registration) error {
 	for _, seat := range reg.callees {
 		if seat.session.internal() {
@@ -411,7 +411,7 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Unregistered, Request: m.Request})
 }
 
-// dropCallee removes a seat from its registration. No INVOCATION is sent to it afterwards. Holds mu.
+// dropCallee removes a seat from its registration. No INVOCATION is sent to it afterwards. The caller holds mu.
 func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
 	seat.session.freeSeat(seat.uri)
@@ -425,15 +425,14 @@ func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	} else {
 		table.Set(seat.match, seat.uri, reg)
 	}
-	// The table is changed before the seat is marked: a caller that sees the mark does not find the seat when it
-	// searches again.
+	// The table is changed before the seat is marked: a caller that sees the mark does not find the seat when it searches again.
 	r.pending.mu.Lock()
 	seat.gone = true
 	r.pending.mu.Unlock()
 	r.announceUnregister(t, seat.session, reg, len(reg.callees) == 0)
 }
 
-// dropRegistrations ends all of s's registrations. Holds mu.
+// dropRegistrations ends all of s's registrations. The caller holds mu.
 func (r *realm) dropRegistrations(t *turn, s *session) {
 	for _, seat := range s.registrations {
 		r.dropCallee(t, seat)

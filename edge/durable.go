@@ -12,10 +12,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Durable subscriptions (package durable). A durable subscription marks its topic or pattern in the table of subscriptions, so
-// a PUBLISH finds it where it finds the subscribers, and passes the event to the realm's store. Its consumers have seats
-// outside the table: they get the event from the store, by way of a courier (courier.go). PUBLISHED waits until the event is on
-// disk.
+// Durable subscriptions (package durable). A durable subscription marks its topic or pattern in the table of subscriptions, so a
+// PUBLISH finds it where it finds the subscribers, and passes the event to the realm's store. Its consumers have seats outside the
+// table: they get the event from the store, by way of a courier (courier.go). PUBLISHED waits until the event is on disk.
 
 // DurableRule declares a durable subscription.
 type DurableRule = durable.Rule
@@ -91,7 +90,7 @@ func (m *realm) openDurables(rules []DurableRule) {
 	}
 }
 
-// declareDurables replaces the declared subscriptions. Holds updating, once the realm is open.
+// declareDurables replaces the declared subscriptions. The caller holds updating, once the realm is open.
 func (m *realm) declareDurables(rules []DurableRule) {
 	s := m.durables()
 	if s == nil {
@@ -115,8 +114,9 @@ func (m *realm) keepFor(d *durable.Subscription) {
 	t.endDetached(m.router)
 }
 
-// markDurable changes the number of durable subscriptions to a topic or pattern. Links that follow the meta events learn that its
-// events are wanted, whether it has consumers or not: a session that does not exist subscribes, and stays. Holds mu.
+// markDurable changes the number of durable subscriptions to a topic or pattern. The meta events announce a subscriber with a
+// made-up session id, which stays. By it, links learn that the events are wanted even while there are no consumers. The caller
+// holds mu.
 func (m *realm) markDurable(t *turn, d *durable.Subscription, change int) {
 	uri, match := d.Pattern()
 	next := subscription{uri: uri, match: match}
@@ -195,7 +195,7 @@ func (t *turn) store(m *realm, d *delivery, p *durable.Publication) {
 		waiter = w
 	}
 	p.Consumer = d.session != nil && len(d.session.durableSeats()) > 0
-	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // it matters with an origin, so there is a receipt
+	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // used only with an origin, which needs a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))
 	}
@@ -222,7 +222,7 @@ func (a *acknowledgements) awaitCommit(d *delivery) *withheld {
 	return w
 }
 
-// committed takes the answer of the store for its publications.
+// committed resolves the acknowledgements of publications that the store has written, or could not write.
 func (a *acknowledgements) committed(r *Router, batch []durable.Waiter, err error) {
 	t := turns.Get().(*turn)
 	a.mu.Lock()
@@ -249,7 +249,7 @@ func (s *session) subscribeDurably(t *turn, m *codec.Message, o *subscribeOption
 		if err != nil {
 			return err
 		}
-		d, err := s.durable(t, o, uri) // another one if this was removed meanwhile
+		d, err := s.durable(t, o, uri) // a new one if the last was removed meanwhile
 		if err != nil {
 			return err
 		}

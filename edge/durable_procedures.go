@@ -24,7 +24,7 @@ var durableProcedures = map[string]func(*metaCall) ([]any, error){
 	durablePrefix + "reset": (*metaCall).durableReset,
 }
 
-// isOwnProcedure reports whether the router itself answers calls of uri, beside those below "wamp.".
+// isOwnProcedure reports whether uri is a procedure outside "wamp." that the router itself answers.
 func isOwnProcedure(uri []byte) bool {
 	return len(uri) > len(durablePrefix) && string(uri[:len(durablePrefix)]) == durablePrefix
 }
@@ -184,8 +184,7 @@ func (c *metaCall) durableDrop() ([]any, error) {
 	return []any{events}, nil
 }
 
-// durableReset answers runnel.durable.reset(name, from): the subscription begins again at from. It returns the size
-// of its backlog.
+// durableReset answers runnel.durable.reset(name, from): the subscription begins again at from. It returns the size of its backlog.
 func (c *metaCall) durableReset() ([]any, error) {
 	d, err := c.named()
 	if err != nil {

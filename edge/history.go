@@ -21,8 +21,8 @@ func (m *realm) addHistories(rules []HistoryRule) {
 	}
 }
 
-// attach has the events of a history's topics recorded, in an existing subscription or a new one. The meta API does not
-// announce a new one, because no session has subscribed. Holds mu, once the realm is open.
+// attach makes a history record its topics' events, by an existing subscription or a new one. The meta API does not announce a new
+// one, because no session has subscribed. The caller holds mu, once the realm is open.
 func (m *realm) attach(h *store.History) {
 	sub, ok := m.topics.Get(h.Match, h.URI)
 	if !ok {
@@ -33,7 +33,7 @@ func (m *realm) attach(h *store.History) {
 	m.topics.Set(h.Match, h.URI, &next)
 }
 
-// detach ends the recording. The subscription stays while it has subscribers. Holds mu.
+// detach ends the recording. The subscription stays while it has subscribers. The caller holds mu.
 func (m *realm) detach(h *store.History) {
 	sub, ok := m.topics.Get(h.Match, h.URI)
 	if !ok {
@@ -48,7 +48,8 @@ func (m *realm) detach(h *store.History) {
 	}
 }
 
-// updateHistories replaces the rules by others, which were checked. Histories that stay keep their events. Holds updating.
+// updateHistories replaces the rules by others, which the caller has checked. Histories that stay keep their events. The caller
+// holds updating.
 func (m *realm) updateHistories(rules []HistoryRule) {
 	var kept []*store.History
 	for _, h := range m.histories.All() {
@@ -86,8 +87,8 @@ func (m *realm) updateHistories(rules []HistoryRule) {
 	}
 }
 
-// A history shares the log of durable subscriptions: an event that the log has is not written to the history's own files. The
-// history has the log keep its segments (store.Histories.Needed), or takes its events over (release).
+// A history shares the log of durable subscriptions: an event in the log is not written to the history's own files. While a
+// history needs a segment, the log keeps it (store.Histories.Needed), or the history takes over its events (release).
 
 // fill adds the events that the log has already to a new history.
 func (m *realm) fill(h *store.History) {
@@ -103,8 +104,8 @@ func (m *realm) fill(h *store.History) {
 	}
 }
 
-// release has the histories keep the events at some positions in their own files. Unless the log has lost the events, it returns
-// once they are on disk, and reports whether they are.
+// release makes the histories copy the events from first to last into their own files. Unless the log has lost the events,
+// it returns once they are on disk, and reports whether they are.
 func (s *state) release(m *realm, first, last uint64, lost bool) bool {
 	return !m.histories.Release(first, last) || lost || s.disk.Flush() == nil
 }

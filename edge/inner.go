@@ -11,10 +11,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The router as a caller: it calls its realms' authenticators and authorizers, which are ordinary procedures. For the
-// dealer, the caller is a session, so patterns, shared registrations and callees that leave are handled as usual.
-// That session exists for one call. It is not a member of the realm, and it has no peer: its Conn passes the answer
-// to the goroutine that waits in ask.
+// The router as a caller: it calls its realms' authenticators and authorizers, which are ordinary procedures. For the dealer, the
+// caller is a session, so patterns, shared registrations and callees that leave are handled as usual. That session exists for one
+// call. It is not a member of the realm, and it has no peer: its Conn passes the answer to the goroutine that waits in ask.
 
 const (
 	maxAsks   = 1024     // the router's own calls in progress in one realm; further ones wait
@@ -99,7 +98,7 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	}
 }
 
-// askable reports why the router cannot call a procedure.
+// askable returns an error if the router cannot call a procedure.
 func askable(procedure string, strict bool) error {
 	if wamp.Reserved(procedure) || !wamp.ValidURI(procedure, wamp.Exact, strict) {
 		return fmt.Errorf("%q is not a procedure that can be registered", procedure)

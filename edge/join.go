@@ -184,7 +184,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	s.out.account.Joined()
 	limitReads(s.conn, 0) // before WELCOME: what the peer sends after it may be read by another goroutine
 	s.out.append(&welcome)
-	r.joined(s.conn) // before the peer has WELCOME: its session then ends by GOODBYE only
+	r.joined(s.conn) // before WELCOME is sent: from then on the session ends with GOODBYE
 	s.out.flush()
 	if m.watched("wamp.session.on_join") {
 		t := turns.Get().(*turn)

@@ -8,7 +8,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Estimates of the memory that the router uses beside its buffers, in bytes; rather too high than too low.
+// Upper estimates, in bytes, of the memory that the router uses beside its buffers.
 const (
 	sessionCost = 16 << 10 // of a peer whose transport has no account
 	seatCost    = 768      // of a subscription or a registration, beside its URI, which is stored three times
@@ -86,8 +86,8 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	return appended, false
 }
 
-// mayKeep charges the bytes of a CALL that are kept while it is under way. It reports false if the session has reached its
-// limit. Holds pending.mu.
+// mayKeep charges the bytes of a CALL that are kept while it is under way. It reports false if the session has reached its limit.
+// The caller holds pending.mu.
 func (s *session) mayKeep(octets int) bool {
 	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)
 }
@@ -123,13 +123,13 @@ func (t *turn) dropWork() {
 	t.work = 0
 }
 
-// keepCall charges one more call of the session, a chunk of calls at a time. Holds pending.mu.
+// keepCall charges one more call of the session, a chunk of calls at a time. The caller holds pending.mu.
 func (s *session) keepCall() error {
 	if len(s.calls) < s.callsCharged || s.out.account == nil { // nil: one of the router's own calls, which are few
 		return nil
 	}
 	keep := s.memory().Keep
-	if s.callsCharged == 0 { // full tables must not keep a session from calling at all
+	if s.callsCharged == 0 { // a session may always have some calls, even if memory is short
 		keep = s.memory().KeepBasic
 	}
 	if !keep(budget.Calls, callsCost) {
@@ -139,8 +139,8 @@ func (s *session) keepCall() error {
 	return nil
 }
 
-// freeCalls frees the chunks that the session no longer needs. It keeps one spare chunk, so that occasional calls cost
-// nothing, unless all is true because the session ends. Holds pending.mu.
+// freeCalls frees the chunks that the session no longer needs. It keeps one spare chunk, so that occasional calls cost nothing,
+// unless all is true because the session ends. The caller holds pending.mu.
 func (s *session) freeCalls(all bool) {
 	for s.callsCharged > len(s.calls)+2*callsChunk || all && s.callsCharged > 0 {
 		s.callsCharged -= callsChunk

@@ -15,7 +15,7 @@ type entry interface {
 	members() []any // the ids of its sessions
 }
 
-// about makes the procedure that returns one value of the object that find takes from the arguments.
+// about makes a procedure that finds the object that its arguments name, and returns one value of it.
 func about[T, R any](find func(*metaCall) (T, error), value func(T) R) func(*metaCall) ([]any, error) {
 	return func(c *metaCall) ([]any, error) {
 		object, err := find(c)
@@ -44,8 +44,8 @@ func byID[E entry](c *metaCall, missing error, tables ...*patterns.Table[E]) (fo
 	return found, err
 }
 
-// listing answers a list procedure: with the ids of all entries of tables or, with _overlaps, with the ids and the details of
-// some.
+// listing answers a list procedure with the ids of all entries. With the argument _overlaps it answers with ids and details
+// of those that overlap.
 func listing[E entry](c *metaCall, details func(E) map[string]any, tables ...*patterns.Table[E]) ([]any, error) {
 	wanted, err := c.overlaps()
 	if err != nil {

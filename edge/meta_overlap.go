@@ -13,7 +13,7 @@ import (
 // maxOverlaps is how many patterns one call may name.
 const maxOverlaps = 256
 
-// overlaps returns the patterns in the keyword argument; nil without the argument.
+// overlaps returns the patterns in the keyword argument _overlaps; nil if it is absent.
 func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
 	wanted := c.keyword(wamp.KeyOverlaps)
 	if !isGiven(wanted) {

@@ -52,7 +52,8 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 	}
 }
 
-// subscriptionList adds "history" to the details of a subscription whose events are wanted even without subscribers.
+// subscriptionList answers wamp.subscription.list. The detail "history" marks a subscription whose events are wanted without
+// subscribers.
 func (c *metaCall) subscriptionList() ([]any, error) {
 	details := func(s *subscription) map[string]any {
 		d := s.details()

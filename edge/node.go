@@ -71,7 +71,7 @@ func alive(s *session) bool {
 	return !ok || p.Probe(probeTime)
 }
 
-// rival returns the member that keeps the session out; nil if there is none. Holds mu.
+// rival returns the member that keeps the session out; nil if there is none. The caller holds mu.
 func (m *realm) rival(s *session) *session {
 	if s.node == nil {
 		return nil
@@ -129,7 +129,8 @@ func (m *realm) checkNode(s *session) error {
 	return nil
 }
 
-// nodeAbove returns the name of the connection to another node of the same id above this router; "" if there is none. Holds mu.
+// nodeAbove returns the name of the connection to another node of the same id above this router; "" if there is none. The caller
+// holds mu.
 //
 // The next router's list of the nodes above it may be outdated: one of them may have restarted since. In a ring of routers it
 // may even contain the node that joins. So a node on such a list clashes only if it is of another installation.
@@ -193,9 +194,8 @@ const maxNodes = maxHops
 // upstream is a connection from a realm to other routers.
 type upstream struct{ name string }
 
-// Above returns a function by which a part of this process reports which routers it connects the realm to: the next
-// one first, and none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and
-// is refused when it reconnects.
+// Above returns a function by which a part of this process reports which routers it connects the realm to: the next one first, and
+// none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and is refused when it reconnects.
 func (r *Router) Above(realm, name string) func([]wamp.Node) {
 	p := &upstream{name} // while one connection replaces another, two have the same name
 	return func(nodes []wamp.Node) {

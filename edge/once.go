@@ -43,8 +43,8 @@ func readOrigin(d codec.Dict, internal bool) (key dedup.Key, sequence uint64, er
 	return key, 0, err
 }
 
-// checkOwner returns an error if a session that may not name the owner of a numbering does so. Such an event must not be stored, also if
-// its origin means nothing otherwise: after a restart it would count as the owner's, and the owner's own event as a repetition.
+// checkOwner returns an error if a session names the owner of a numbering but may not. Such an event must not be stored, even where
+// its origin is ignored: after a restart the router would take it for the owner's, and the owner's own event for a repetition.
 func (s *session) checkOwner(d codec.Dict, o publishOptions) error {
 	if !o.origin || s.internal() {
 		return nil
@@ -102,13 +102,13 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	return nil
 }
 
-// begin withholds the acknowledgement of a publication that was not routed yet. It returns nil for one that was: either
-// it has answered, or s gets the outcome of the attempt that is under way.
+// begin withholds the acknowledgement of a publication that was not routed yet. For any other it returns nil: it has
+// answered, or s gets the outcome of the attempt that is under way.
 func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup.Key, sequence uint64) (*withheld, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	mark, state, err := a.routed.Begin(&s.numberings, key, sequence)
-	for state == dedup.Busy { // the last session of the same node still routes what it had received
+	for state == dedup.Busy { // an earlier session of the same node is still routing the event
 		a.turn.L = &a.mu
 		a.turn.Wait()
 		mark, state, err = a.routed.Begin(&s.numberings, key, sequence)
@@ -121,7 +121,7 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 	case state == dedup.Pending:
 		w := mark.Waiting
 		before := w.publisher
-		if before != nil && !before.internal() && s.internal() { // it comes by a link, too: the gateway gets the answer
+		if before != nil && !before.internal() && s.internal() { // a link repeats the event: the gateway gets the answer
 			return nil, refusal{wamp.Unavailable, "the publication is in progress"}
 		}
 		if before != nil {
@@ -137,7 +137,7 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 	return w, nil
 }
 
-// recorded acknowledges publications that were waiting for their record.
+// recorded acknowledges publications whose record is written.
 func (a *acknowledgements) recorded(r *Router, batch []*dedup.Mark[*withheld]) {
 	t := turns.Get().(*turn)
 	a.mu.Lock()

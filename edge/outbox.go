@@ -33,7 +33,7 @@ type outbox struct {
 	flushing    bool            // a read loop has the outbox on its list and will flush it
 	stalled     bool
 	confirmable bool          // EVENTs were appended that the peer must confirm
-	kept        int           // bytes at the start of buf in which dropEvents found nothing to drop
+	kept        int           // bytes at the start of buf with nothing that may be dropped
 	dead        bool          // the connection failed or is closed: appends have no effect
 	idle        chan struct{} // closed when the present write ends; made by the goroutine that waits
 	room        chan struct{} // closed when a write takes buf; made by the goroutine that waits
@@ -125,7 +125,7 @@ func (o *outbox) cancel(buf []byte) {
 	o.mu.Unlock()
 }
 
-// empty releases the buffer. Holds mu.
+// empty releases the buffer. The caller holds mu.
 func (o *outbox) empty() {
 	if o.buf != nil {
 		o.release(o.buf)
@@ -133,7 +133,7 @@ func (o *outbox) empty() {
 	}
 }
 
-// waiting returns how many bytes are not being written yet. Holds mu.
+// waiting returns how many bytes are not being written yet. The caller holds mu.
 func (o *outbox) waiting() int {
 	if o.buf == nil {
 		return 0
@@ -188,8 +188,8 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 	return o.commit(buf), full
 }
 
-// appendConfirmable is appendEvent for an EVENT that the peer must confirm. Once appended it is never dropped. If the
-// peer is stalled and has no room, it is rejected.
+// appendConfirmable is appendEvent for an EVENT that the peer must confirm. Once appended it is never dropped. If the peer
+// is stalled and has no room, the EVENT is rejected.
 func (o *outbox) appendConfirmable(seat *seat, msg []byte) (v verdict, full bool) {
 	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
 		return tooLong, false
@@ -213,7 +213,7 @@ func (o *outbox) appendConfirmable(seat *seat, msg []byte) (v verdict, full bool
 	return o.commit(buf), full
 }
 
-// mustBeConfirmed reports whether a message is an EVENT that the peer must confirm. Holds mu.
+// mustBeConfirmed reports whether a message is an EVENT that the peer must confirm. The caller holds mu.
 func (o *outbox) mustBeConfirmed(msg []byte) bool {
 	var m codec.Message
 	return o.confirmable && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
@@ -226,7 +226,7 @@ func (o *outbox) congested() bool {
 	return o.stalled && o.waiting() > o.high
 }
 
-// dropEvents removes the oldest EVENTs, a quarter of the outbox, from buf. Holds mu.
+// dropEvents removes the oldest EVENTs, a quarter of the outbox, from buf. The caller holds mu.
 func (o *outbox) dropEvents(buf []byte) []byte {
 	serializer := o.conn.Transport().Serializer
 	keep, at := o.kept, o.kept // messages that may not be dropped are inspected only once
@@ -279,7 +279,7 @@ func (o *outbox) drain(batch *buffers.Buffer, n int) {
 	}
 }
 
-// take returns the buffer for a write and wakes the read loops that wait for room. Holds mu.
+// take returns the buffer for a write and wakes the read loops that wait for room. The caller holds mu.
 func (o *outbox) take() *buffers.Buffer {
 	batch := o.buf
 	o.buf, o.kept = nil, 0
@@ -317,7 +317,7 @@ func (o *outbox) endWrite(batch *buffers.Buffer, err error) (more bool) {
 	return false
 }
 
-// fail marks the peer as disconnected and closes its connection, which ends its read loop. Holds mu.
+// fail marks the peer as disconnected and closes its connection, which ends its read loop. The caller holds mu.
 func (o *outbox) fail() {
 	if o.dead {
 		return
@@ -362,7 +362,7 @@ func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 	return stalls
 }
 
-// awaitRoom returns nil if the outbox has room for an event, otherwise a channel that is closed by the next write.
+// awaitRoom returns nil if the outbox has room for an event, or else a channel that the next write closes.
 func (o *outbox) awaitRoom() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -397,7 +397,7 @@ func timesOut(room <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// nextPatience returns the limit of the next wait. Holds mu.
+// nextPatience returns the limit of the next wait. The caller holds mu.
 func (o *outbox) nextPatience() time.Duration {
 	if o.patience == 0 {
 		return maxPatience
@@ -428,8 +428,8 @@ func (o *outbox) flushWithin(limit time.Duration) {
 	}
 }
 
-// detach writes the waiting bytes, within limit, and ends the outbox but not its connection, which another outbox may
-// now use. It reports false if it could not.
+// detach writes the waiting bytes, within limit, and ends the outbox but not its connection, which another outbox may now
+// use. It reports false if the bytes could not be written in time.
 func (o *outbox) detach(limit time.Duration) bool {
 	o.flushWithin(limit)
 	o.mu.Lock()

@@ -11,10 +11,11 @@ import (
 // bufferStep is the granularity of the capacity of buffers above the large size, in bytes.
 const bufferStep = 16 << 10
 
-// needsRoom reports whether the buffer has no room for n more bytes. Holds mu.
+// needsRoom reports whether the buffer has no room for n more bytes. The caller holds mu.
 func (o *outbox) needsRoom(n int) bool { return cap(o.buf.Bytes)-len(o.buf.Bytes) < n }
 
-// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory. Holds mu.
+// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory. The caller holds
+// mu.
 func (o *outbox) grow(n int, must bool) bool {
 	next, ok := o.larger(len(o.buf.Bytes)+n, must)
 	if !ok {
@@ -53,7 +54,7 @@ func (o *outbox) larger(n int, must bool) (b *buffers.Buffer, ok bool) {
 	return &buffers.Buffer{Bytes: make([]byte, 0, size), Charged: size}, true
 }
 
-// putBack replaces the buffer's bytes after an append, which may have reallocated them. Holds mu.
+// putBack replaces the buffer's bytes after an append, which may have reallocated them. The caller holds mu.
 func (o *outbox) putBack(buf []byte) {
 	if grown := cap(buf) - cap(o.buf.Bytes); grown > 0 {
 		o.account.Grow(budget.Outboxes, grown)

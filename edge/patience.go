@@ -34,7 +34,7 @@ func (p *patience) spend(waited time.Duration) {
 	p.spent = min(p.spent+waited, maxPatience)
 }
 
-// recover updates spent. Holds mu.
+// recover updates spent. The caller holds mu.
 func (p *patience) recover() {
 	now := time.Now()
 	if !p.at.IsZero() {
@@ -46,8 +46,8 @@ func (p *patience) recover() {
 // minGrace is the minimum wait of a turn for proven peers.
 const minGrace = 2 * time.Millisecond
 
-// patiences belong to a realm. Peers that have proved that they read, and those that have not yet, have separate
-// patience: newcomers cannot use up that of proven peers.
+// patiences belong to a realm. Peers that have proved that they read, and newcomers, have separate patience, so newcomers
+// cannot use up that of proven peers.
 type patiences struct{ proven, newcomers patience }
 
 // applyBackpressure runs after each message of self. It flushes large outboxes, and waits for peers whose outboxes are

@@ -46,13 +46,13 @@ type call struct {
 // chunked calls. Beyond it, a callee's error is final.
 const maxKept = 4 << 20
 
-// addKept counts bytes kept of the CALL, which mayKeep has charged. Holds mu.
+// addKept counts bytes kept of the CALL, which mayKeep has charged. The caller holds mu.
 func (c *call) addKept(octets int) {
 	c.octets = octets
 	c.caller.kept += octets
 }
 
-// newCall returns an empty call. Holds mu.
+// newCall returns an empty call. The caller holds mu.
 func (p *pending) newCall() *call {
 	n := len(p.unused)
 	if n == 0 {
@@ -64,8 +64,8 @@ func (p *pending) newCall() *call {
 	return c
 }
 
-// invoke assigns the INVOCATION its id, sends it to the callee and adds the call. One lock covers all of it, so that a
-// callee sees INVOCATION.Request in sequence 1, 2, 3, ... Holds mu.
+// invoke assigns the INVOCATION its id, sends it to the callee and adds the call. One lock covers all of it, so that a callee sees
+// INVOCATION.Request in sequence 1, 2, 3, ... The caller holds mu.
 func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
 	callee := seat.session
 	invocation.Request = wamp.NextID(callee.lastInvocation)
@@ -79,7 +79,7 @@ func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.M
 	return nil
 }
 
-// add adds c to the maps of its caller and its callee. Holds mu.
+// add adds c to the maps of its caller and its callee. The caller holds mu.
 func (p *pending) add(c *call) {
 	if c.caller.calls == nil {
 		c.caller.calls = make(map[wamp.ID]*call)
@@ -91,8 +91,8 @@ func (p *pending) add(c *call) {
 	c.callee.invocations[c.invocation] = c
 }
 
-// remove ends c. Until mu is unlocked, c can still be answered. Then it may be used again, unless a timer, a stream or
-// another callee may refer to it. Holds mu.
+// remove ends c. Until mu is unlocked, c can still be answered. Then it may be used again, unless a timer, a stream or another
+// callee may refer to it. The caller holds mu.
 func (p *pending) remove(c *call) {
 	if !c.ended {
 		c.caller.kept -= c.octets
@@ -115,7 +115,7 @@ func (p *pending) remove(c *call) {
 }
 
 // restartTimeout starts the callee's time again: the timeout applies between progressive results
-// (advanced/rpc_progressive_call_results.md). Holds mu.
+// (advanced/rpc_progressive_call_results.md). The caller holds mu.
 func (c *call) restartTimeout() {
 	if c.timer != nil {
 		c.timer.Reset(c.timeout)
@@ -149,7 +149,7 @@ func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, pay
 	return nil, nil
 }
 
-// answer sends the caller a message about its call. Holds mu.
+// answer sends the caller a message about its call. The caller holds mu.
 func (p *pending) answer(t *turn, c *call, m *codec.Message) {
 	m.Request = c.request
 	if err := t.send(c.caller, m); err != nil {
@@ -160,13 +160,13 @@ func (p *pending) answer(t *turn, c *call, m *codec.Message) {
 	}
 }
 
-// fail sends the caller an ERROR for err. Holds mu.
+// fail sends the caller an ERROR for err. The caller holds mu.
 func (p *pending) fail(t *turn, c *call, err error) {
 	m := failureMessage(c.caller.serializer, wamp.Call, c.request, err)
 	t.send(c.caller, &m)
 }
 
-// interrupt sends INTERRUPT to the callee, if it has announced that feature. Holds mu.
+// interrupt sends INTERRUPT to the callee, if it has announced that feature. The caller holds mu.
 func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
 	if !c.callee.features.has(calleeCanceling) {
 		return

@@ -125,9 +125,9 @@ func (m *realm) close(reason wamp.Failure) {
 	}
 }
 
-// nextID returns an id for a subscription or registration, which the router may choose (basic/building_blocks.md,
-// "IDs"). Ids stay within 32 bits: JavaScript's cbor-x and msgpackr encode larger integers as floats, which are not
-// valid ids. The first id is random, so that ids from before a restart are not valid by accident. Holds mu.
+// nextID returns an id for a subscription or registration, which the router may choose (basic/building_blocks.md, "IDs"). Ids stay
+// within 32 bits: JavaScript's cbor-x and msgpackr encode larger integers as floats, which are not valid ids. The first id is
+// random, so that ids from before a restart are not valid by accident. The caller holds mu.
 func (r *realm) nextID() wamp.ID {
 	if r.lastID == 0 || r.lastID >= 1<<32-1 {
 		r.lastID = rand.Uint64N(1 << 31)

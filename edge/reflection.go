@@ -74,7 +74,7 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 	}
 	value, err := codec.NewPayload(c.caller.serializer, []any{c.args[1]}, nil)
 	if err != nil || len(value.Raw) > maxDescription {
-		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("a description has at most %d octets", maxDescription)}
+		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("a description may have at most %d bytes", maxDescription)}
 	}
 	if err := r.define(what, description{c.caller, value}); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (r *reflection) define(what described, d description) error {
 	}
 	octets := r.octets - old.octets(what) + d.octets(what)
 	if octets > maxDescribed {
-		return refusal{wamp.Unavailable, fmt.Sprintf("all descriptions together may have %d octets", maxDescribed)}
+		return refusal{wamp.Unavailable, fmt.Sprintf("all descriptions together may have at most %d bytes", maxDescribed)}
 	}
 	n := 0
 	for _, other := range r.known {
@@ -137,7 +137,7 @@ func (d description) octets(what described) int {
 	return descriptionOverhead + len(what.uri) + len(d.value.Raw)
 }
 
-// remove removes a description. Holds mu.
+// remove removes a description. The caller holds mu.
 func (r *reflection) remove(what described) {
 	r.octets -= r.known[what].octets(what)
 	delete(r.known, what)
@@ -167,7 +167,7 @@ func (r *reflection) removeAll(s *session) (gone []described) {
 	return gone
 }
 
-// reflectDescribe answers for one of the given kinds or, without any, for all kinds.
+// reflectDescribe describes the URI in the arguments as one of the given kinds; without kinds, as any.
 func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 	uri, err := c.text(0)
 	if err != nil {

@@ -32,7 +32,7 @@ func (r *Router) Update(opts Options) {
 	}
 }
 
-// CheckRealm returns the error that AddRealm or UpdateRealm would return for opts, except for the realm's existence.
+// CheckRealm returns the error that AddRealm or UpdateRealm would return for opts. It does not check whether the realm exists.
 func (r *Router) CheckRealm(opts RealmOptions) error {
 	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
 		return fmt.Errorf("realm %q: not a URI", opts.Name)
@@ -52,8 +52,8 @@ func (r *Router) CheckRealm(opts RealmOptions) error {
 // and registrations that are no longer permitted are revoked. Sessions whose principal or role was removed get GOODBYE.
 // The files of a removed history are not deleted. If UpdateRealm returns an error, nothing has changed.
 //
-// Decisions of an authorizer stay valid as long as the role has the same authorizer. If the authorizer changes, subscriptions
-// and registrations that depend on it are revoked. If the session requests them again, the new authorizer decides.
+// Decisions of an authorizer stay valid while the role has the same authorizer. If the authorizer changes, subscriptions and
+// registrations that depend on it are revoked. If the session requests them again, the new authorizer decides.
 func (r *Router) UpdateRealm(opts RealmOptions) error {
 	m := r.realm([]byte(opts.Name))
 	if m == nil {
@@ -167,7 +167,7 @@ func (m *realm) setPolicy(p *policy) {
 	}
 }
 
-// revalidate checks that a session that is about to join may do so under the realm's present policy. Holds mu.
+// revalidate checks that a session that is about to join may do so under the realm's present policy. The caller holds mu.
 func (m *realm) revalidate(s *session) error {
 	now := m.policy.Load()
 	if s.policy != now {
@@ -184,7 +184,7 @@ func (m *realm) revalidate(s *session) error {
 	return nil
 }
 
-// stripRights takes all permissions from a session until it has ended. Holds mu.
+// stripRights takes all permissions from a session that is about to end. The caller holds mu.
 func (m *realm) stripRights(t *turn, s *session) {
 	s.rights.Store(auth.NewRole(s.role().Name(), nil))
 	m.dropSubscriptions(t, s)
@@ -194,7 +194,7 @@ func (m *realm) stripRights(t *turn, s *session) {
 // reasonRevoked is the reason sent with revocations.
 const reasonRevoked = "no longer permitted"
 
-// applyRole gives the session its new role and revokes what that role does not allow. Holds mu.
+// applyRole gives the session its new role and revokes what that role does not allow. The caller holds mu.
 func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	before := s.role()
 	s.rights.Store(role)
@@ -218,7 +218,7 @@ func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	}
 }
 
-// stopJoining lets no more sessions join.
+// stopJoining rejects further sessions.
 func (m *realm) stopJoining() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

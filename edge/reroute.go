@@ -52,8 +52,8 @@ func isUnsent(details codec.Dict) bool {
 	return false
 }
 
-// rerouteCall passes c to the next callee of its registration, or answers the caller if there is none. Meanwhile c stays in
-// the caller's map, so that a CANCEL finds it. Holds mu.
+// rerouteCall passes c to the next callee of its registration, or answers the caller if there is none. Meanwhile c stays in the
+// caller's map, so that a CANCEL finds it. The caller holds mu.
 func (p *pending) rerouteCall(t *turn, c *call) {
 	again := c.reroute
 	for {
@@ -78,7 +78,7 @@ func (p *pending) rerouteCall(t *turn, c *call) {
 	}
 }
 
-// reinvoke sends the INVOCATION of c to another callee. Holds mu.
+// reinvoke sends the INVOCATION of c to another callee. The caller holds mu.
 func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
 	again, callee := c.reroute, seat.session
 	if seat.gone || seat.busy() || callee.accepts(again.options) != nil {

@@ -61,7 +61,7 @@ func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err er
 	return id, member, reason, err
 }
 
-// revokeSeat takes a subscription from a session. Holds mu.
+// revokeSeat takes a subscription from a session. The caller holds mu.
 func (r *realm) revokeSeat(t *turn, place *seat, reason string) {
 	r.dropSeat(t, place)
 	if s := place.session; s.features.has(subscriberRevocation) {
@@ -69,7 +69,7 @@ func (r *realm) revokeSeat(t *turn, place *seat, reason string) {
 	}
 }
 
-// revokeCallee takes a registration from a session. Running calls continue. Holds mu.
+// revokeCallee takes a registration from a session. Running calls continue. The caller holds mu.
 func (r *realm) revokeCallee(t *turn, seat *calleeSeat, reason string) {
 	r.dropCallee(t, seat)
 	if s := seat.session; s.features.has(calleeRevocation) {

@@ -160,8 +160,8 @@ func (r *Router) realm(name []byte) *realm {
 	return r.realms[string(name)]
 }
 
-// Serve runs the sessions of the peer behind conn, from HELLO to the end, and closes conn. All peers enter here. It
-// returns why the session ended; nil means that it was closed.
+// Serve runs the sessions of the peer behind conn, from HELLO to the end, and closes conn. All peers enter here. It returns
+// why the last session ended; nil means that it was closed.
 func (r *Router) Serve(conn Conn) error {
 	if !r.enter(conn) {
 		conn.Close()
@@ -202,7 +202,7 @@ func (r *Router) awaitHello(conn Conn) bool {
 	return !r.closed
 }
 
-// joined notes that a connection has a session now, or gets none.
+// joined notes that a connection has a session now, or was refused.
 func (r *Router) joined(conn Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -262,7 +262,7 @@ func (r *Router) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// list returns the realms by name. Holds mu.
+// list returns the realms by name. The caller holds mu.
 func (r *Router) list() []*realm {
 	list := make([]*realm, 0, len(r.realms))
 	for _, m := range r.realms {

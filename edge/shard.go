@@ -48,9 +48,9 @@ func (s *calleeSeat) weight(resource string) (weight uint64) {
 	return weight
 }
 
-// answering returns the callee for a call, and its registration; nil if there is none. For a resource key the nodes at other routers that
-// links name stand beside the realm's own, behind more specific registrations and before less specific ones. A call that a link passes on
-// does not go back to it.
+// answering returns the callee for a call, and its registration; nil if there is none. For a call with a resource key it
+// also considers the nodes that links name at other routers. Of both, the more specific registration wins; at equal
+// patterns, the greater weight. A link's own call never goes back to it.
 func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registration, seat *calleeSeat) {
 	reg, ok := s.realm.procedure(uri)
 	if !ok {

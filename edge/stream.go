@@ -26,8 +26,8 @@ func newStream(m *codec.Message, seat *calleeSeat, o callOptions) *stream {
 // maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// noteUnfinished remembers a call that ended before its last chunk. The caller cannot know that yet, and may send more.
-// Holds pending.mu.
+// noteUnfinished remembers a call that ended before its last chunk. The caller cannot know that yet, and may send more. The caller
+// holds pending.mu.
 func (s *session) noteUnfinished(request wamp.ID) {
 	if len(s.unfinished) == maxUnfinished {
 		s.unfinished = s.unfinished[1:]
@@ -64,8 +64,8 @@ func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool
 	return true, p.forward(t, c, m.Payload, o.progress)
 }
 
-// dropLateChunk reports whether a CALL is a chunk of a call that has ended. The last chunk ends the memory of that
-// call. Holds pending.mu.
+// dropLateChunk reports whether a CALL is a chunk of a call that has ended. The last chunk ends the memory of that call. The caller
+// holds pending.mu.
 func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
 	i := slices.Index(s.unfinished, request)
 	if i >= 0 && !more {
@@ -74,7 +74,7 @@ func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
 	return i >= 0
 }
 
-// forward sends a further chunk to the callee. Holds mu.
+// forward sends a further chunk to the callee. The caller holds mu.
 func (p *pending) forward(t *turn, c *call, payload codec.Payload, more bool) error {
 	st := c.stream
 	st.open = more

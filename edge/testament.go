@@ -12,9 +12,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// testament is a PUBLISH for the time when its session has ended (advanced/pubsub_testament.md). The router publishes
-// it however the session ends, unless it was flushed before. The session's black and white lists apply. The session's
-// permission is checked when the testament is published, because its role may have changed since.
+// testament is a PUBLISH for the time when its session has ended (advanced/pubsub_testament.md). The router publishes it
+// however the session ends, unless it was flushed before. The session's black and white lists apply. Its permission is
+// checked when the testament is published, because its role may have changed by then.
 type testament struct {
 	topic   string
 	dict    codec.Dict
@@ -81,7 +81,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 		return nil, err
 	}
 	if s.testamentOctets()+will.octets() > maxTestamentOctets {
-		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session's testaments may have %d octets", maxTestamentOctets)}
+		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session's testaments may have at most %d bytes", maxTestamentOctets)}
 	}
 	if _, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
 		return nil, err

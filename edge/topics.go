@@ -49,7 +49,7 @@ type seat struct {
 	granted atomic.Bool // by the role's authorizer; the role's permissions restrict it
 
 	confirms      atomic.Bool // confirms events to their publishers, see confirm.go
-	wantsRetained atomic.Bool // is told which events are retained; true for all seats that confirm
+	wantsRetained atomic.Bool // EVENTs say which are retained; true for all seats that confirm
 
 	left atomic.Bool // the same as gone, readable without session.out.mu
 
