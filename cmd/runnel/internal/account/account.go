@@ -55,18 +55,18 @@ func of(u *user.User) Account {
 		}
 	}
 	if u.Username == Service {
-		a.Groups = append(a.Groups, unitGroups()...)
+		a.Groups = append(a.Groups, unitGroups(additions, UnitFiles)...)
 	}
 	return a
 }
 
-// unitGroups returns the groups that the unit and its drop-in files give to the service, besides the groups of its
-// user.
-func unitGroups() (gids []int) {
-	files, _ := filepath.Glob(additions)
+// unitGroups returns the groups that the first existing unit and the drop-in files give to the service, besides the groups of
+// its user.
+func unitGroups(dropIns string, units []string) (gids []int) {
+	files, _ := filepath.Glob(dropIns)
 	exists := func(file string) bool { _, err := os.Stat(file); return err == nil }
-	if i := slices.IndexFunc(UnitFiles, exists); i >= 0 {
-		files = append(files, UnitFiles[i])
+	if i := slices.IndexFunc(units, exists); i >= 0 {
+		files = append(files, units[i])
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -3,12 +3,18 @@
 package account
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 func TestOfRouter(t *testing.T) {
@@ -35,6 +41,55 @@ func TestOf(t *testing.T) {
 	}
 	if a := of(&user.User{Username: "windows", Uid: "S-1-5", Gid: "S-1-6"}); a.UID != -1 || len(a.Groups) > 0 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// The service has the groups of the first unit that exists and of its drop-in files, and no other.
+func TestGroupsOfTheUnit(t *testing.T) {
+	var names []string
+	var gids []int
+	for gid := 0; gid < 100 && len(gids) < 4; gid++ {
+		if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil && !strings.Contains(g.Name, " ") {
+			names, gids = append(names, g.Name), append(gids, gid)
+		}
+	}
+	if len(gids) < 4 {
+		t.Skip("this machine has too few groups")
+	}
+	dir := t.TempDir()
+	own := kit.Write(t, dir, "own.service", "[Service]\nUser=runnel\n  SupplementaryGroups="+names[0]+" no-such-group "+names[1]+"\nExecStartPre=chgrp "+names[3]+" /run\n")
+	packaged := kit.Write(t, dir, "packaged.service", "SupplementaryGroups="+names[2]+"\n")
+	kit.Write(t, dir, "drop-in.conf", "SupplementaryGroups="+names[3])
+	missing, dropIns, none := filepath.Join(dir, "missing"), filepath.Join(dir, "*.conf"), filepath.Join(dir, "*.none")
+	for _, c := range []struct {
+		what, dropIns string
+		units         []string
+		want          []int
+	}{
+		{"the administrator's unit", none, []string{own, packaged}, gids[:2]},
+		{"the packaged unit", none, []string{missing, packaged}, gids[2:3]},
+		{"a drop-in file", dropIns, []string{missing, packaged}, []int{gids[3], gids[2]}},
+		{"a drop-in file without a unit", dropIns, []string{missing}, gids[3:]},
+		{"an unreadable unit", dropIns, []string{dir}, gids[3:]},
+		{"none", none, nil, nil},
+	} {
+		if got := unitGroups(c.dropIns, c.units); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, not %v", c.what, got, c.want)
+		}
+	}
+}
+
+// Only an error of permission gets the remedy, which names the file.
+func TestUnreadable(t *testing.T) {
+	denied, missing := &fs.PathError{Op: "open", Path: "/etc/runnel/key", Err: fs.ErrPermission}, &fs.PathError{Op: "open", Path: "/etc/runnel/key", Err: fs.ErrNotExist}
+	for _, err := range []error{nil, missing, fs.ErrPermission, fs.ErrClosed} {
+		if got := Unreadable(err); got != err {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	got := Unreadable(fmt.Errorf("realm: %w", denied))
+	if !errors.Is(got, denied) || !strings.HasPrefix(got.Error(), "realm: open ") || !strings.Contains(got.Error(), "sudo chmod g+r /etc/runnel/key") {
+		t.Error(got)
 	}
 }
 
