@@ -27,6 +27,8 @@ func TestParse(t *testing.T) {
 			kwargs: fields{"t": 21.5, "n": int64(3), "s": "x", "in": fields{"a": []any{int64(1), nil}}, "big": uint64(1<<64 - 1), "time": stamp}},
 		{name: "json list", line: `[1, "a"]`, args: []any{int64(1), "a"}, kwargs: fields{"time": stamp}},
 		{name: "json number", line: `21.5`, args: []any{21.5}, kwargs: fields{"time": stamp}},
+		{name: "json null", line: `null`, args: []any{nil}, kwargs: fields{"time": stamp}},
+		{name: "json text with the mark of unusable values", line: `"\u0000no JSON: x"`, err: `not JSON: value: "x" is not JSON`},
 		{name: "json twice", line: `{} {}`, err: "not JSON: text after the value"},
 		{name: "json deep", line: strings.Repeat("[", 20) + strings.Repeat("]", 20), err: "nested deeper than 16 levels"},
 		{name: "json topic", config: Config{Topic: "com.example.{id}.weather"}, line: `{"id": "roof"}`, topic: "com.example.roof.weather", kwargs: fields{"id": "roof", "time": stamp}},
