@@ -212,24 +212,28 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestUndecided: auto decides once it has 2 KiB or has listened for two seconds, not earlier.
+// TestUndecided: unless the input is clear, auto decides once it has 2 KiB or has listened for two seconds, not earlier. Lines of
+// text may be those of a longer message.
 func TestUndecided(t *testing.T) {
 	for _, c := range []struct {
-		octets int
-		after  time.Duration
-		want   bool
+		name, octets string
+		after        time.Duration
+		want         bool
 	}{
-		{2047, 2*time.Second - 1, false},
-		{2048, 0, true},
-		{1, 2 * time.Second, true},
+		{"little", strings.Repeat("\xff", 2047), 2*time.Second - 1, false},
+		{"much", strings.Repeat("\xff", 2048), 0, true},
+		{"long", "\xff", 2 * time.Second, true},
+		{"text", strings.Repeat("a text\n", 9), 2*time.Second - 1, false},
+		{"two polls", polls, 2*time.Second - 1, false},
+		{"three polls", polls + polls[:8], 0, true},
 	} {
 		told := 0
 		d := NewDecoder("auto", nil, func(string) { told++ })
 		now := time.Now()
-		d.Feed([]byte(strings.Repeat("\xff", c.octets)), now)
+		d.Feed([]byte(c.octets), now)
 		d.Idle(now.Add(c.after))
 		if (told > 0) != c.want {
-			t.Errorf("%d bytes, %v: %d lines", c.octets, c.after, told)
+			t.Errorf("%s, %v: %d lines", c.name, c.after, told)
 		}
 	}
 }

@@ -116,3 +116,24 @@ func TestKnown(t *testing.T) {
 		t.Errorf("large numbers: %q, want %q", told, want)
 	}
 }
+
+// A check makes the guess sure, and so do three messages. If two devices fit equally well, the first one is chosen.
+func TestSureDevice(t *testing.T) {
+	const dust, distance = "\xaa\xc0\x01\x02\x03\xab", "R0300\r"
+	known := devices(t)
+	for _, d := range known {
+		known = append(known, Device{"another " + d.Profile, d.Parser})
+	}
+	for _, c := range []struct {
+		octets, profile string
+		sure            bool
+	}{
+		{dust, "dust", true},
+		{strings.Repeat(distance, 2), "range", false},
+		{strings.Repeat(distance, 3), "range", true},
+	} {
+		if g := Identify([]byte(c.octets), known); g.Profile != c.profile || g.Sure != c.sure {
+			t.Errorf("%q: %v, sure: %v; want profile %s, sure: %v", c.octets, g, g.Sure, c.profile, c.sure)
+		}
+	}
+}
