@@ -71,9 +71,6 @@ func ParseOrigin(text string) (o client.Origin, ok bool) {
 	epoch, rest, _ := strings.Cut(text, ".")
 	sequence, node, _ := strings.Cut(rest, ".")
 	node, owner, _ := strings.Cut(node, "/")
-	if len(node) > 3*maxText || len(owner) > 3*maxText {
-		return client.Origin{}, false
-	}
 	var err [4]error
 	o.Epoch, err[0] = strconv.ParseUint(epoch, 10, 53)
 	o.Sequence, err[1] = strconv.ParseUint(sequence, 10, 53)

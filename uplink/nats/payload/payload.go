@@ -41,7 +41,7 @@ func Encode(p codec.Payload, s wamp.Serializer) ([]byte, error) {
 	if !ok {
 		return nil, errTransparent
 	}
-	hasKwargs := kwargs.Raw != nil && !codec.Dict(kwargs).Empty()
+	hasKwargs := !codec.Dict(kwargs).Empty()
 	if list.Next() && !hasKwargs {
 		one := list.Value()
 		if _, _, wrapped := codec.OpenEnvelope(one); !wrapped && !list.Next() {

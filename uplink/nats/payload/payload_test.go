@@ -109,12 +109,40 @@ func TestTransparentPayload(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
-	o := client.Origin{Node: "gate way/7.b", Epoch: 3, Sequence: 9, Owner: "gw/7"}
-	if back, ok := ParseOrigin(Origin(o)); !ok || back != o {
-		t.Errorf("origin %q came back as %v, %v", Origin(o), back, ok)
+// Keyword arguments that are empty are none.
+func TestEmptyKwargs(t *testing.T) {
+	data, err := Encode(codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: []byte(`[1],{}`)}, wamp.JSON)
+	if err != nil || string(data) != "1" {
+		t.Errorf("%s, %v; want 1", data, err)
 	}
-	for _, text := range []string{"", "1", "1.2", "1.2.", "x.2.n", "1.0.n", "1.-2.n", "1.2.%zz", "1.2.a%0ab", "1.2." + strings.Repeat("n", 256)} {
+}
+
+// Accepts refuses what Encode refuses.
+func TestInvalidPayload(t *testing.T) {
+	for _, raw := range []string{"[", "[1],", "[1", "[\xff]"} {
+		for items := range 3 {
+			p := codec.Payload{Serializer: wamp.JSON, Items: items, Raw: []byte(raw)}
+			_, err := Encode(p, wamp.JSON)
+			if got := Accepts(p); (got == nil) != (err == nil) || (err == nil) != (items == 0) {
+				t.Errorf("%d of %q: Accepts: %v, Encode: %v", items, raw, got, err)
+			}
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	long := strings.Repeat("%", maxText)
+	for _, o := range []client.Origin{
+		{Node: "gate way/7.b", Epoch: 3, Sequence: 9, Owner: "gw/7"}, {Node: "n", Sequence: 1}, {Node: long, Epoch: 1<<53 - 1, Sequence: 1<<53 - 1, Owner: long},
+	} {
+		if back, ok := ParseOrigin(Origin(o)); !ok || back != o {
+			t.Errorf("origin %q came back as %v, %v", Origin(o), back, ok)
+		}
+	}
+	for _, text := range []string{
+		"", "1", "1.2", "1.2.", "x.2.n", "1.0.n", "1.-2.n", "1.2.%zz", "1.2.a%0ab", "1.2.n/%zz", "1.2.n/a%0ab", "1.2." + strings.Repeat("%25", maxText+1),
+		"1.2." + strings.Repeat("n", 256), "1.2.n/" + strings.Repeat("n", 256), "9007199254740992.2.n", "1.9007199254740992.n",
+	} {
 		if o, ok := ParseOrigin(text); ok {
 			t.Errorf("ParseOrigin(%q) = %v", text, o)
 		}
