@@ -75,12 +75,18 @@ func (c *Conn) read() error {
 	return c.failure("read", err)
 }
 
+// maxBriefReads is how many reads in a row are not announced to the scheduler, see briefRead. A reader whose peer sends without
+// a pause never waits. Then only the monitor thread, which an announced call wakes, lets others run on the same processor.
+const maxBriefReads = 8
+
 // readReady is called with a descriptor that may be readable, until it returns true. It always reads before it waits, even
 // if the last read did not fill the buffer: the poller does not report data that arrived before RawConn.Read was called.
 func (c *Conn) readReady(fd uintptr) bool {
 	c.borrow()
-	n, again, err := readFD(fd, c.buf[c.w:])
+	n, again, err := readFD(fd, c.buf[c.w:], c.reads < maxBriefReads)
+	c.reads++
 	if again {
+		c.reads = 0
 		c.giveBack()
 		c.noteWaiting()
 		return false

@@ -41,6 +41,7 @@ type Conn struct {
 	filled bool // the last Read filled buf
 	busy   bool // the last read from the descriptor returned more than half a small buffer takes, or filled buf
 	rerr   error
+	reads  int  // since the reader last waited
 	loan   Loan // of buf
 	charge int  // bytes that account was charged for buf
 
