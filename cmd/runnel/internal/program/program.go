@@ -66,7 +66,7 @@ func (p Program) Answer(ctx context.Context, i *client.Invocation) (client.Paylo
 	if stdout.cut {
 		return client.Payload{}, client.NewError(wamp.PayloadSizeExceeded.Error(), fmt.Sprintf("%s printed more than %d bytes", p.path, maxOutput))
 	}
-	return result(stdout.Bytes()), nil
+	return result(stdout.kept), nil
 }
 
 func (p Program) command(ctx context.Context, procedure string, args []any, kwargs map[string]any) (*exec.Cmd, error) {
@@ -132,20 +132,18 @@ func (p Program) failure(ctx context.Context, err error, stderr *tail) error {
 	return failed
 }
 
-// head keeps the beginning of its input.
+// head keeps the beginning of its input. It has no ReadFrom: io.Copy would use it instead of Write.
 type head struct {
-	bytes.Buffer
-	max int
-	cut bool
+	kept []byte
+	max  int
+	cut  bool
 }
 
 func (h *head) Write(p []byte) (int, error) {
-	if room := h.max - h.Len(); len(p) > room {
-		h.cut = true
-		h.Buffer.Write(p[:room])
-		return len(p), nil
-	}
-	return h.Buffer.Write(p)
+	taken := min(len(p), h.max-len(h.kept))
+	h.kept = append(h.kept, p[:taken]...)
+	h.cut = h.cut || taken < len(p)
+	return len(p), nil
 }
 
 // tail keeps the end of its input.
