@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,6 +63,24 @@ func TestHelloAnnouncesWhatTheClientDoes(t *testing.T) {
 		"roles": map[string]any{"broker": map[string]any{"features": map[string]any{"event_retention": true}}},
 	})})
 	kit.Must(t, <-joined)
+}
+
+// HELLO has no empty details: a router may take an empty list of methods for a client that offers none.
+func TestShortestHello(t *testing.T) {
+	n := newNetwork(t)
+	joined := run(func() error {
+		_, err := client.Connect(t.Context(), client.Options{Dial: n.dial, Realm: "realm1"})
+		return err
+	})
+	p := n.accept()
+	details := p.options(p.expect(wamp.Hello))
+	if keys := slices.Sorted(maps.Keys(details)); !slices.Equal(keys, []string{"agent", "roles"}) {
+		t.Errorf("details %v", details)
+	}
+	p.conn.Close()
+	if err := <-joined; err == nil {
+		t.Error("joined without WELCOME")
+	}
 }
 
 func TestConnectSaysWhyTheRouterRefuses(t *testing.T) {
