@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"runnel/cmd/runnel/internal/report"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/test/kit"
@@ -58,7 +59,7 @@ func TestSocketHint(t *testing.T) {
 func TestListing(t *testing.T) {
 	own := term.Stdout
 	defer func() { term.Stdout = own }()
-	c := router(t, everything, map[string]client.Handler{"runnel.list": saying(nil, []any{"a", "b"})})
+	c := router(t, everything, map[string]client.Handler{"runnel.list": saying(nil, []any{"a", "b"}), "runnel.number": saying(nil, 7)})
 	for _, x := range []struct {
 		procedure string
 		asJSON    bool
@@ -66,7 +67,8 @@ func TestListing(t *testing.T) {
 		want      string // the output; "" for an error
 		printed   bool
 	}{
-		{"runnel.list", false, 1, "", true}, {"runnel.list", true, 1, "[\"a\",\"b\"]\n", false}, {"runnel.list", false, 0, "", false}, {"runnel.list", false, 1000000, "", false}, {"runnel.none", false, 1, "", false},
+		{"runnel.list", false, 1, "", true}, {"runnel.list", true, 1, "[\"a\",\"b\"]\n", false}, {"runnel.none", false, 1, "", false}, {"runnel.number", false, 1, "", false}, {"runnel.number", true, 1, "7\n", false},
+		{"runnel.list", false, 0, "", false}, {"runnel.list", false, report.MaxPeeked, "", true}, {"runnel.list", false, report.MaxPeeked + 1, "", false},
 	} {
 		var out bytes.Buffer
 		term.Stdout = &out
