@@ -104,10 +104,14 @@ func reachedAt(listen *url.URL) (name, address string) {
 	return with(host), address
 }
 
-// ownAddress returns the address from which this machine reaches the network; "" if it has no network. It sends nothing.
-func ownAddress() string {
-	for _, far := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} { // reserved for documentation
-		if conn, err := net.Dial("udp", far); err == nil {
+// ownAddress returns the address from which this machine reaches the network; "" if it has no network.
+func ownAddress() string { return addressTowards("192.0.2.1:9", "[2001:db8::1]:9") } // reserved for documentation
+
+// addressTowards returns this machine's address on the way to the first of the far addresses that it has a route to; "" if there
+// is none. It sends nothing.
+func addressTowards(far ...string) string {
+	for _, address := range far {
+		if conn, err := net.Dial("udp", address); err == nil {
 			conn.Close()
 			return conn.LocalAddr().(*net.UDPAddr).IP.String()
 		}
@@ -115,12 +119,15 @@ func ownAddress() string {
 	return ""
 }
 
+// booted exists if systemd is running.
+var booted = "/run/systemd/system"
+
 // NextCommand returns the command that starts a router with this configuration.
 func (i *Init) NextCommand() string {
 	if !i.system() {
 		return "runnel run -c " + i.file
 	}
-	if _, err := os.Stat("/run/systemd/system"); err == nil {
+	if _, err := os.Stat(booted); err == nil {
 		return "sudo systemctl restart runnel"
 	}
 	return "runnel run"

@@ -139,9 +139,32 @@ func TestRealmAtTheCentre(t *testing.T) {
 		i.tell("ssh-ed25519 AAAA", "")
 		contains(t, remote, out.String(), []string{"[[realm]]\n" + want, "authorized_keys = [\"ssh-ed25519 AAAA\"]"}, nil)
 	}
-	i := &Init{Answers: Answers{file: "/tmp/r.toml"}, File: "/tmp/r.toml"}
-	if got := i.NextCommand(); got != "runnel run -c /tmp/r.toml" {
-		t.Error(got)
+}
+
+// A router with the machine's configuration is a service where systemd runs.
+func TestNextCommand(t *testing.T) {
+	own := booted
+	defer func() { booted = own }()
+	dir := t.TempDir()
+	for _, c := range []struct{ file, booted, want string }{
+		{"/tmp/r.toml", dir, "runnel run -c /tmp/r.toml"}, {config.File(""), dir, "sudo systemctl restart runnel"}, {config.File(""), dir + "-", "runnel run"},
+	} {
+		booted = c.booted
+		if got := (&Init{Answers: Answers{file: c.file}}).NextCommand(); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+// The first far address to which there is a route decides.
+func TestAddressTowards(t *testing.T) {
+	for _, c := range []struct {
+		far  []string
+		want string
+	}{{[]string{"127.0.0.1:9"}, "127.0.0.1"}, {[]string{"no address", "127.0.0.1:9", "no address"}, "127.0.0.1"}, {[]string{"no address"}, ""}} {
+		if got := addressTowards(c.far...); got != c.want {
+			t.Errorf("%q: %q", c.far, got)
+		}
 	}
 }
 
