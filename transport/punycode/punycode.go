@@ -19,7 +19,8 @@ var (
 
 const (
 	prefix   = "xn--"
-	maxLabel = 63 // octets (RFC 1035, 2.3.4)
+	maxLabel = 63      // octets (RFC 1035, 2.3.4)
+	maxInput = 1 << 10 // bytes: some of the characters of a valid component may disappear
 )
 
 // Host converts the components of a host name that are not ASCII. It returns other names, and addresses, unchanged.
@@ -54,6 +55,9 @@ func isASCII(s string) bool {
 func Label(label string) (string, error) {
 	if !utf8.ValidString(label) {
 		return "", errLabel
+	}
+	if len(label) > maxInput {
+		return "", errLong
 	}
 	mapped := normalize(label)
 	for i, r := range mapped {

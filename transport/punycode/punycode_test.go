@@ -58,12 +58,14 @@ func TestHost(t *testing.T) {
 // TestCharacters compares each character, alone and within names, with golang.org/x/net/idna.
 func TestCharacters(t *testing.T) {
 	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
-		if !utf8.ValidRune(r) {
-			continue
+		if !unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) {
+			continue // not assigned
 		}
 		alike(t, string(r))
-		alike(t, "a"+string(r)+"b")
-		alike(t, "\u05D0"+string(r)) // a name that is read from right to left
+		if normalize(string(r)) != string(r) {
+			alike(t, "a"+string(r)+"b")
+			alike(t, "\u05D0"+string(r)) // a name that is read from right to left
+		}
 	}
 }
 
