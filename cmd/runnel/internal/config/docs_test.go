@@ -8,24 +8,56 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"runnel/transport/serial/lines"
 )
 
-// Every key of the configuration is documented, and the documented example is valid.
+// The section of each table tells of all its keys, and the documented example is valid.
 func TestConfigIsDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../../../docs/config.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for _, key := range keys(reflect.TypeFor[Config]()) {
-		if !strings.Contains(text, "`"+key+"`") && !strings.Contains(text, "["+key+"]") && !strings.Contains(text, "."+key+"]") && !strings.Contains(text, key+" = ") {
-			t.Errorf("docs/config.md does not tell of %s", key)
+	tables := reflect.TypeFor[Config]()
+	for i := range tables.NumField() {
+		table := tables.Field(i).Tag.Get("toml")
+		if table == "" {
+			continue
+		}
+		section := text
+		list := keys(tables.Field(i).Type)
+		if list == nil { // a key outside of all tables
+			list = []string{table}
+		} else if _, section, _ = strings.Cut(text, "\n### ["+table+"]\n"); section == "" {
+			_, section, _ = strings.Cut(text, "\n### [["+table+"]]\n")
+		}
+		section, _, _ = strings.Cut(section, "\n### ")
+		for _, key := range list {
+			if !strings.Contains(section, "`"+key+"`") && !strings.Contains(section, "."+key+"]") && !strings.Contains(section, key+" = ") {
+				t.Errorf("docs/config.md does not tell of %s in the section of %s", key, table)
+			}
 		}
 	}
 	_, example, _ := strings.Cut(text, "```toml\n")
 	example, _, _ = strings.Cut(example, "```")
 	if _, err := Parse("docs/config.md", example); err != nil {
 		t.Error(err)
+	}
+}
+
+// The pages name each format of text lines.
+func TestFormatsAreDocumented(t *testing.T) {
+	for _, page := range []string{"config.md", "serial.md"} {
+		b, err := os.ReadFile("../../../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, format := range lines.FormatNames {
+			if text := string(b); !strings.Contains(text, "`"+format+"`") && !strings.Contains(text, "`\""+format+"\"`") {
+				t.Errorf("docs/%s does not tell of the format %s", page, format)
+			}
+		}
 	}
 }
 
