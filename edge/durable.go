@@ -195,7 +195,7 @@ func (t *turn) store(m *realm, d *delivery, p *durable.Publication) {
 		waiter = w
 	}
 	p.Consumer = d.session != nil && len(d.session.durableSeats()) > 0
-	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // used only with an origin, which needs a receipt
+	p.Anonymous = d.receipt != nil && d.receipt.publisher.isAnonymous() // used only with an origin, which needs a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))
 	}

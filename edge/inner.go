@@ -90,10 +90,10 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	case answer := <-conn.answer:
 		return readAnswer(answer)
 	case <-ctx.Done():
-		s.giveUp()
+		s.cancelCall()
 		return nil, nil, refusal{wamp.Timeout, "no answer arrived in time"}
 	case <-m.asks.closed:
-		s.giveUp()
+		s.cancelCall()
 		return nil, nil, wamp.CloseShutdown
 	}
 }
@@ -113,8 +113,8 @@ func (s *session) callOnce(call *codec.Message) error {
 	return s.call(t, call)
 }
 
-// giveUp cancels the call of an inner session. The callee gets INTERRUPT if it announced call canceling.
-func (s *session) giveUp() {
+// cancelCall cancels the call of an inner session. The callee gets INTERRUPT if it announced call canceling.
+func (s *session) cancelCall() {
 	t := turns.Get().(*turn)
 	defer t.endDetached(s.realm.router)
 	s.cancel(t, &codec.Message{Type: wamp.Cancel, Request: 1})

@@ -42,7 +42,7 @@ func TestTurnEnds(t *testing.T) {
 	turn.msg.Text, turn.publication.Topic = event, event
 	turn.append(&seat{session: s}, event, true)
 	before := r.Status()
-	turn.end(r)
+	turn.release(r)
 	if got := memory.Status().Used; got != 0 || turn.memory != nil || turn.work != 0 {
 		t.Errorf("%d bytes stay charged, %d noted", got, turn.work)
 	}

@@ -71,13 +71,13 @@ func alive(s *session) bool {
 	return !ok || p.Probe(probeTime)
 }
 
-// rival returns the member that keeps the session out; nil if there is none. The caller holds mu.
-func (m *realm) rival(s *session) *session {
+// conflicting returns the member that keeps the session out; nil if there is none. The caller holds mu.
+func (m *realm) conflicting(s *session) *session {
 	if s.node == nil {
 		return nil
 	}
 	for _, member := range m.members {
-		if member.clashesWith(s) && member.keepsOut(s) {
+		if member.clashesWith(s) && member.mayExclude(s) {
 			return member
 		}
 	}
@@ -88,8 +88,8 @@ func (s *session) clashesWith(other *session) bool {
 	return s.node != nil && !s.displaced.Load() && s.node.ClashesWith(*other.node)
 }
 
-// keepsOut reports whether a session may keep out another one with its node id.
-func (s *session) keepsOut(other *session) bool {
+// mayExclude reports whether a session may keep out another one with its node id.
+func (s *session) mayExclude(other *session) bool {
 	return s.mayForward() || !other.mayForward() && s.role().Name() == other.role().Name()
 }
 

@@ -60,13 +60,13 @@ func (s *session) checkOwner(d codec.Dict, o publishOptions) error {
 // numberingOwner returns the authid that owns the session's numberings. An anonymous authid differs after each reconnect, so
 // anonymous sessions share the numberings of their role.
 func (s *session) numberingOwner() string {
-	if s.nameless() {
+	if s.isAnonymous() {
 		return durable.RoleOwner(s.role().Name())
 	}
 	return s.authid
 }
 
-func (s *session) nameless() bool { return s.authmethod == "anonymous" || s.authid == "" }
+func (s *session) isAnonymous() bool { return s.authmethod == "anonymous" || s.authid == "" }
 
 // publishOnce is publishAcknowledged for a publication that has an origin.
 func (s *session) publishOnce(t *turn, m *codec.Message) error {

@@ -50,13 +50,13 @@ func TestBackPressureCostsNoPatience(t *testing.T) {
 	tell(t, Options{OutboxBytes: 16 << 10}, RealmOptions{}, func(s *story) {
 		slow, pub := mute(s, "com.a"), s.join(hello)
 		go flood(pub, "com.a", 3000)
-		slow.hears(`[2,`)
-		slow.hears(`[33,`)
+		slow.receivesText(`[2,`)
+		slow.receivesText(`[33,`)
 		for i := range 3000 {
 			if i%50 == 0 {
 				time.Sleep(maxPatience / 10)
 			}
-			slow.hears(fmt.Sprintf("[%d,", i))
+			slow.receivesText(fmt.Sprintf("[%d,", i))
 		}
 		if stalls := s.router.Status().Stalls; stalls != 0 {
 			t.Errorf("it stalled %d times", stalls)
@@ -64,8 +64,8 @@ func TestBackPressureCostsNoPatience(t *testing.T) {
 	})
 }
 
-// hears reads one message of a deaf peer. It must contain text.
-func (p *peer) hears(text string) {
+// receivesText reads one message of a deaf peer. It must contain text.
+func (p *peer) receivesText(text string) {
 	p.Helper()
 	data, _, err := p.conn.ReadMessage()
 	if err != nil {

@@ -79,7 +79,7 @@ func (m *realm) join(s *session) error {
 	if err := m.revalidate(s); err != nil {
 		return err
 	}
-	if rival := m.rival(s); rival != nil {
+	if rival := m.conflicting(s); rival != nil {
 		return rivalry{rival}
 	}
 	m.members[s.id] = s

@@ -163,7 +163,7 @@ func (r *Router) realm(name []byte) *realm {
 // Serve runs the sessions of the peer behind conn, from HELLO to the end, and closes conn. All peers enter here. It returns
 // why the last session ended; nil means that it was closed.
 func (r *Router) Serve(conn Conn) error {
-	if !r.enter(conn) {
+	if !r.startServing(conn) {
 		conn.Close()
 		return wamp.CloseShutdown
 	}
@@ -209,7 +209,7 @@ func (r *Router) joined(conn Conn) {
 	delete(r.joining, conn)
 }
 
-func (r *Router) enter(conn Conn) bool {
+func (r *Router) startServing(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {

@@ -106,7 +106,7 @@ func (s *session) serve() error {
 		data, more, err := s.conn.ReadMessage()
 		if err != nil {
 			if t != nil {
-				t.end(s.realm.router)
+				t.release(s.realm.router)
 			}
 			return err
 		}
@@ -118,7 +118,7 @@ func (s *session) serve() error {
 		err = s.handle(t, data)
 		t.applyBackpressure(s)
 		if err != nil || !more {
-			t.end(s.realm.router)
+			t.release(s.realm.router)
 			t = nil
 		}
 		if err != nil {

@@ -76,11 +76,11 @@ func flushAll(peers []*session) []*session {
 func (t *turn) endDetached(r *Router) {
 	clear(t.crowded)
 	t.crowded = t.crowded[:0]
-	t.end(r)
+	t.release(r)
 }
 
-// end puts the turn back into the pool.
-func (t *turn) end(r *Router) {
+// release puts the turn back into the pool.
+func (t *turn) release(r *Router) {
 	t.flush()
 	r.counters.add(t.count)
 	t.count = counts{}

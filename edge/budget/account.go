@@ -22,7 +22,7 @@ type Account struct {
 	peer   string
 	base   int64
 	system int64 // bytes that the system buffers for a peer that reads nothing
-	end    func()
+	close    func()
 	vital  bool
 
 	done  chan struct{} // closed when the peer is cut or the account is closed
@@ -53,7 +53,7 @@ func (b *Budget) Open(p Peer) (*Account, error) {
 	if b == nil {
 		return nil, nil
 	}
-	a := &Account{budget: b, peer: p.Name, base: int64(p.Base), system: int64(p.System), end: p.End, vital: p.Vital,
+	a := &Account{budget: b, peer: p.Name, base: int64(p.Base), system: int64(p.System), close: p.End, vital: p.Vital,
 		stranger: !p.Joined, done: make(chan struct{})}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,7 +89,7 @@ func (a *Account) Grow(k Kind, octets int) {
 	if a == nil || octets <= 0 || !a.charge(k, int64(octets)) {
 		return
 	}
-	if a.budget.over() {
+	if a.budget.exceeded() {
 		a.budget.shed()
 	}
 }

@@ -91,7 +91,7 @@ func (b *Budget) SetLimit(octets int64) {
 		return
 	}
 	b.limit.Store(octets)
-	if b.over() {
+	if b.exceeded() {
 		b.shed()
 	}
 	b.wake()
@@ -108,8 +108,8 @@ func (b *Budget) Limit() int64 {
 // Tight reports whether less than a quarter is left. Buffers should then be small and short-lived.
 func (b *Budget) Tight() bool { return b != nil && b.used.Load() > b.limit.Load()/4*3 }
 
-// over reports whether the budget would still be exceeded once all cut peers are closed.
-func (b *Budget) over() bool { return b.used.Load()-b.leaving.Load() > b.limit.Load() }
+// exceeded reports whether the budget would still be exceeded once all cut peers are closed.
+func (b *Budget) exceeded() bool { return b.used.Load()-b.leaving.Load() > b.limit.Load() }
 
 // Spend charges working memory that is needed in any case and only briefly. Drop releases it.
 func (b *Budget) Spend(octets int) {
@@ -117,7 +117,7 @@ func (b *Budget) Spend(octets int) {
 		return
 	}
 	b.Drop(Work, -octets)
-	if b.over() {
+	if b.exceeded() {
 		b.shed()
 	}
 }
@@ -191,7 +191,7 @@ func (b *Budget) WaitForRoom(octets int, limit time.Duration) bool {
 	b.waiting.Add(1)
 	defer b.waiting.Add(-1)
 	for end := time.Now().Add(limit); ; {
-		freed, ok := b.seek(int64(octets))
+		freed, ok := b.reclaim(int64(octets))
 		left := time.Until(end)
 		if ok || left <= 0 {
 			return ok
@@ -205,8 +205,8 @@ func (b *Budget) WaitForRoom(octets int, limit time.Duration) bool {
 	}
 }
 
-// seek reports whether there is room, after cutting peers that may be cut. freed is closed when there may be more.
-func (b *Budget) seek(octets int64) (freed <-chan struct{}, ok bool) {
+// reclaim reports whether there is room, after cutting peers that may be cut. freed is closed when there may be more.
+func (b *Budget) reclaim(octets int64) (freed <-chan struct{}, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.freed == nil {

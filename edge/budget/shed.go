@@ -13,7 +13,7 @@ const (
 func (b *Budget) shed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.over() {
+	for b.exceeded() {
 		// A small excess may pass in a moment. If it is larger, the largest peer is cut even if it does no harm.
 		if limit := b.limit.Load(); !b.cutOne(b.used.Load()-b.leaving.Load() > limit+limit/16) {
 			return
@@ -81,7 +81,7 @@ func (b *Budget) cut(a *Account) {
 	a.mu.Unlock()
 	b.cuts.Add(1)
 	b.reports.note()
-	if a.end != nil {
-		go a.end()
+	if a.close != nil {
+		go a.close()
 	}
 }

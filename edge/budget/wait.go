@@ -50,7 +50,7 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	b.reports.note()
 	err := b.await(r, gone)
 	b.waiting.Add(-1)
-	b.leave(r)
+	b.dequeue(r)
 	return err
 }
 
@@ -148,8 +148,8 @@ func (b *Budget) largestReader() (largest *Account) {
 	return largest
 }
 
-// leave removes r from the queue and wakes the next reader.
-func (b *Budget) leave(r *reader) {
+// dequeue removes r from the queue and wakes the next reader.
+func (b *Budget) dequeue(r *reader) {
 	b.mu.Lock()
 	b.readers = slices.DeleteFunc(b.readers, func(o *reader) bool { return o == r })
 	b.mu.Unlock()

@@ -50,7 +50,7 @@ func (s *Stock) Take() *Buffer {
 	return &Buffer{Bytes: make([]byte, 0, s.Size)}
 }
 
-func (s *Stock) give(b *Buffer) {
+func (s *Stock) put(b *Buffer) {
 	b.Bytes = b.Bytes[:0]
 	s.mu.Lock()
 	if len(s.free) < s.max {
@@ -63,12 +63,12 @@ func (s *Stock) give(b *Buffer) {
 func Give(b *Buffer) {
 	switch cap(b.Bytes) {
 	case TinySize:
-		Tiny.give(b)
+		Tiny.put(b)
 	case SmallSize:
-		Small.give(b)
+		Small.put(b)
 	case MediumSize:
-		Medium.give(b)
+		Medium.put(b)
 	case LargeSize:
-		Large.give(b)
+		Large.put(b)
 	}
 }

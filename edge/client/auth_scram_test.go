@@ -17,8 +17,8 @@ func dict(t *testing.T, m map[string]any) codec.Dict {
 	return d
 }
 
-// begun returns a method prepared for one attempt to join.
-func begun(t *testing.T, a Auth) Auth {
+// started returns a method prepared for one attempt to join.
+func started(t *testing.T, a Auth) Auth {
 	t.Helper()
 	methods, err := startAttempts([]Auth{a}, new(wamp.Transport))
 	if err != nil {
@@ -29,7 +29,7 @@ func begun(t *testing.T, a Auth) Auth {
 
 // The exchange of RFC 7677, section 3. The specification has the same proof and verifier.
 func TestSCRAMVector(t *testing.T) {
-	a := begun(t, SCRAM("user", "pencil")).(*scramAttempt)
+	a := started(t, SCRAM("user", "pencil")).(*scramAttempt)
 	a.clientNonce = "rOprNGfwEbeRWgbNEkqO"
 	const nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 	proof, err := a.Answer(Challenge{Method: "wamp-scram", Extra: dict(t, map[string]any{
@@ -88,7 +88,7 @@ func TestSCRAMChallenges(t *testing.T) {
 		"scram: the router asks for argon2id13 with 1 iterations and 0 KiB":          {"memory": nil},
 		"scram: the router asks for pbkdf2 with 1000001 iterations and 0 KiB":        {"kdf": "pbkdf2", "iterations": 1_000_001},
 	} {
-		a := begun(t, SCRAM("user", "pencil")).(*scramAttempt)
+		a := started(t, SCRAM("user", "pencil")).(*scramAttempt)
 		extra := map[string]any{"nonce": a.clientNonce + "x"}
 		for _, m := range []map[string]any{good, change} {
 			for key, value := range m {

@@ -288,7 +288,7 @@ func (c *Client) uninstall() {
 	defer c.mu.Unlock()
 	c.current.Store(nil)
 	for _, e := range c.endpoints {
-		e.base().lose()
+		e.base().reset()
 	}
 	c.up = make(chan struct{})
 }

@@ -19,7 +19,7 @@ func (c *Client) Drain(ctx context.Context) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, sub := range ended {
-			sub.end()
+			sub.close()
 			if s != nil {
 				delete(s.subscriptions, sub.id)
 			}
@@ -52,7 +52,7 @@ func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []
 			continue
 		}
 		if !sub.drain() {
-			sub.end()
+			sub.close()
 			continue
 		}
 		ended = append(ended, sub)

@@ -226,14 +226,14 @@ func (c *Client) withdraw(e endpoint) <-chan error {
 		return nil
 	}
 	c.endpoints = slices.DeleteFunc(c.endpoints, func(other endpoint) bool { return other == e })
-	if !b.end() {
+	if !b.close() {
 		return nil
 	}
 	return c.current.Load().remove(e)
 }
 
-// end ends e for good and waits for the router's answer. If the session ends meanwhile, the endpoint has ended with it.
-func (c *Client) end(ctx context.Context, e endpoint) error {
+// closeEndpoint ends e for good and waits for the router's answer. If the session ends meanwhile, the endpoint has ended with it.
+func (c *Client) closeEndpoint(ctx context.Context, e endpoint) error {
 	done := c.withdraw(e)
 	if done == nil {
 		return nil

@@ -8,12 +8,12 @@ import "sync/atomic"
 //	absent      -request->  requested    SUBSCRIBE or REGISTER is sent
 //	requested   -accept->   established  SUBSCRIBED or REGISTERED was received
 //	requested   -reject->   absent       ERROR was received, or the session ended
-//	established -lose->     absent       the router revoked the endpoint, or the session ended
+//	established -reset->    absent       the router revoked the endpoint, or the session ended
 //	established -drain->    draining     UNSUBSCRIBE is sent; the handler still gets what the router sent before
-//	absent      -end->      ended
-//	requested   -end->      withdrawn    the client tells the router as soon as it accepts
-//	established -end->      ended        UNSUBSCRIBE or UNREGISTER is sent
-//	draining    -end->      ended
+//	absent      -close->    ended
+//	requested   -close->    withdrawn    the client tells the router as soon as it accepts
+//	established -close->    ended        UNSUBSCRIBE or UNREGISTER is sent
+//	draining    -close->    ended
 //	withdrawn   -accept->   ended        UNSUBSCRIBE or UNREGISTER is sent
 //	withdrawn   -reject->   ended
 //
@@ -50,7 +50,7 @@ func (l *lifecycle) move(from, to state) bool {
 }
 
 func (l *lifecycle) request()    { l.move(absent, requested) }
-func (l *lifecycle) lose()       { l.move(established, absent) }
+func (l *lifecycle) reset()      { l.move(established, absent) }
 func (l *lifecycle) drain() bool { return l.move(established, draining) }
 
 // accept reports whether the endpoint is wanted. If not, the caller tells the router to drop it.
@@ -64,8 +64,8 @@ func (l *lifecycle) reject() {
 	l.move(withdrawn, ended)
 }
 
-// end reports whether the router has the endpoint, so that the caller must tell it.
-func (l *lifecycle) end() (tell bool) {
+// close ends the endpoint for good. It reports whether the router has it, so that the caller must tell the router.
+func (l *lifecycle) close() (tell bool) {
 	switch l.state() {
 	case requested:
 		l.to(withdrawn)

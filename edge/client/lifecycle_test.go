@@ -13,9 +13,9 @@ func TestLifecycle(t *testing.T) {
 		{"request", func(l *lifecycle) bool { l.request(); return false }, map[state]state{absent: requested}, none},
 		{"accept", (*lifecycle).accept, map[state]state{requested: established, withdrawn: ended}, requested},
 		{"reject", func(l *lifecycle) bool { l.reject(); return false }, map[state]state{requested: absent, withdrawn: ended}, none},
-		{"lose", func(l *lifecycle) bool { l.lose(); return false }, map[state]state{established: absent}, none},
+		{"reset", func(l *lifecycle) bool { l.reset(); return false }, map[state]state{established: absent}, none},
 		{"drain", (*lifecycle).drain, map[state]state{established: draining}, established},
-		{"end", (*lifecycle).end, map[state]state{absent: ended, requested: withdrawn, established: ended, draining: ended}, established},
+		{"close", (*lifecycle).close, map[state]state{absent: ended, requested: withdrawn, established: ended, draining: ended}, established},
 	}
 	for _, event := range events {
 		for from := absent; from <= ended; from++ {

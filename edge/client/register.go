@@ -63,7 +63,7 @@ func (c *Client) Register(ctx context.Context, procedure string, o RegisterOptio
 }
 
 // Unregister ends the registration. Running invocations continue.
-func (r *Registration) Unregister(ctx context.Context) error { return r.client.end(ctx, r) }
+func (r *Registration) Unregister(ctx context.Context) error { return r.client.closeEndpoint(ctx, r) }
 
 // Procedure returns the registered procedure or pattern.
 func (r *Registration) Procedure() string { return r.pattern.uri }

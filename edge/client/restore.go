@@ -44,9 +44,9 @@ func (s *session) loseEndpoints(kind *messages, id wamp.ID, drops bool) (lost []
 	for _, e := range c.endpoints {
 		if b := e.base(); b.messages == kind && b.in(established) && b.id == id {
 			e.removeFrom(s)
-			b.lose()
+			b.reset()
 			if drops && b.dropped != nil {
-				b.end()
+				b.close()
 			}
 			lost = append(lost, e)
 		}

@@ -66,7 +66,7 @@ func (c *Client) Subscribe(
 }
 
 // Unsubscribe ends the subscription. After it returns, handle is not called again; a running call may continue.
-func (s *Subscription) Unsubscribe(ctx context.Context) error { return s.client.end(ctx, s) }
+func (s *Subscription) Unsubscribe(ctx context.Context) error { return s.client.closeEndpoint(ctx, s) }
 
 // Topic returns the subscribed topic or pattern.
 func (s *Subscription) Topic() string { return s.pattern.uri }

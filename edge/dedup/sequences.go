@@ -87,10 +87,10 @@ func (q *sequences) remove(n uint64) {
 	}
 }
 
-func (q *sequences) bound() { q.squeeze(maxSpans) }
+func (q *sequences) bound() { q.mergeLowest(maxSpans) }
 
-// squeeze merges the lowest spans until at most so many are left.
-func (q *sequences) squeeze(spans int) {
+// mergeLowest merges the lowest spans until at most so many are left.
+func (q *sequences) mergeLowest(spans int) {
 	if extra := len(q.open) - spans; extra > 0 {
 		q.open[extra].first = q.open[0].first
 		q.open = slices.Delete(q.open, 0, extra)

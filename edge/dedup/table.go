@@ -204,7 +204,7 @@ func (t *Table[W]) add(key Key) *numbering[W] {
 
 // makeRoom forgets a numbering if the client, or the table, has too many. It reports false if none can be forgotten.
 func (t *Table[W]) makeRoom(c *Client[W]) bool {
-	if c != nil && !c.Internal && c.begun() >= maxOwn {
+	if c != nil && !c.Internal && c.numberingCount() >= maxOwn {
 		return t.forget(slices.Values(c.used), func(n *numbering[W]) int {
 			if n.shared {
 				return keep
@@ -215,8 +215,8 @@ func (t *Table[W]) makeRoom(c *Client[W]) bool {
 	return len(t.numberings) < maxNumberings || t.forget(maps.Values(t.numberings), (*numbering[W]).rank)
 }
 
-// begun counts the numberings that the client has begun.
-func (c *Client[W]) begun() (n int) {
+// numberingCount counts the numberings that the client has begun.
+func (c *Client[W]) numberingCount() (n int) {
 	for _, used := range c.used {
 		if !used.shared {
 			n++
@@ -281,7 +281,7 @@ func (n *numbering[W]) change(apply func()) {
 	apply()
 	if n.table.spans += len(n.routed.open) - before; n.table.spans > maxAllSpans {
 		before = len(n.routed.open)
-		n.routed.squeeze(fewSpans)
+		n.routed.mergeLowest(fewSpans)
 		n.table.spans += len(n.routed.open) - before
 	}
 }

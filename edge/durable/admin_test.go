@@ -126,7 +126,7 @@ func (s *shelf) publish(ids ...wamp.ID) {
 	for _, id := range ids {
 		kit.Must(s.T, s.Put(&Publication{Event: &store.Event{ID: id, Topic: []byte("com.t")}}, nil))
 	}
-	s.settled()
+	s.awaitIdle()
 }
 
 // A subscription begins where it is told to, and is made once.
@@ -256,20 +256,20 @@ func TestDeclare(t *testing.T) {
 		if d.Rule != r.withDefaults() {
 			t.Errorf("%+v, want %+v", d.Rule, r.withDefaults())
 		}
-		s.end()
+		s.close()
 		s = openShelf(t, dir, 0)
 		if d = s.Find("joe", "b"); d == nil || d.Rule != r.withDefaults() || !d.State().Declared {
 			t.Errorf("after a restart %+v, want %+v", d, r.withDefaults())
 		}
 	}
 	kit.Must(t, s.Declare([]Rule{a}, open))
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	if d = s.Find("joe", "b"); d.State().Declared || !s.Find("", "a").State().Declared || opened != 2 {
 		t.Errorf("%+v, %d opened", d.State(), opened)
 	}
 	kit.Must(t, d.Remove())
-	s.end()
+	s.close()
 	if s = openShelf(t, dir, 0); s.Find("joe", "b") != nil || s.Find("", "a") == nil {
 		t.Error("a removed subscription comes back")
 	}
@@ -305,7 +305,7 @@ func TestBoundBySession(t *testing.T) {
 	if d.MaxAge != time.Minute || declared.MaxAge != time.Hour {
 		t.Errorf("%v, %v", d.MaxAge, declared.MaxAge)
 	}
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	if d = s.Find("", "d"); d.MaxAge != time.Minute {
 		t.Errorf("after a restart %v", d.MaxAge)
@@ -349,7 +349,7 @@ func TestCreateFails(t *testing.T) {
 	}
 	kit.Must(t, os.Remove(cursors))
 	s.create(Rule{Name: "e", URI: "com.t"})
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	if s.Find("", "d") != nil || s.Find("", "e") == nil {
 		t.Error("the wrong subscription is there")
@@ -374,7 +374,7 @@ func TestRestart(t *testing.T) {
 		if before.Floor != 4 || before.Events != 2 || before.Dropped != 3 {
 			t.Errorf("%+v", before)
 		}
-		s.end()
+		s.close()
 		s = openShelf(t, dir, 0)
 		d = s.Find("joe", "d")
 		after := d.State()
@@ -424,7 +424,7 @@ func TestCursorsAreCompacted(t *testing.T) {
 			t.Errorf("up to %d bytes, %d without repetitions", most, whole)
 		}
 	}))
-	s.end()
+	s.close()
 	if s = openShelf(t, dir, 0); s.Find("", "d") == nil {
 		t.Error("the subscription is lost")
 	}
@@ -437,7 +437,7 @@ func TestDamagedCursors(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		s.create(Rule{Name: name, URI: "com.t"})
 	}
-	s.end()
+	s.close()
 	list, err := filepath.Glob(filepath.Join(dir, "cursors", "*.log"))
 	kit.Must(t, err)
 	b, err := os.ReadFile(list[0])
@@ -450,7 +450,7 @@ func TestDamagedCursors(t *testing.T) {
 			t.Error("the wrong subscriptions are there")
 		}
 		kit.Must(t, s.do(func() { kit.Must(t, s.saveCursors()) }))
-		s.end()
+		s.close()
 	}
 	if bad, _ := filepath.Glob(filepath.Join(dir, "cursors", "*.bad")); len(bad) != 1 {
 		t.Errorf("%q", bad)
@@ -468,7 +468,7 @@ func TestInvalidCursors(t *testing.T) {
 			[]byte(`{"Name":"y","Removed":true}`), []byte(`{"Name":"z","URI":"com.t","Match":2,"Floor":7}`),
 		}))
 	}))
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	var names []string
 	for _, d := range s.All() {

@@ -26,8 +26,8 @@ func (p *pass) bar(e *entry, own bool) {
 // barred reports whether the oldest event that is not done waits for a consumer that may receive it. Holds mu.
 func (d *Subscription) barred() bool { return len(d.flight) > 0 && d.flight[0].barred }
 
-// unbar schedules the barred events for another try, because there is a new consumer. Holds mu.
-func (d *Subscription) unbar() {
+// retryBarred schedules the barred events for another try, because there is a new consumer. Holds mu.
+func (d *Subscription) retryBarred() {
 	for _, e := range d.flight {
 		if e.barred && !e.done && e.to == nil {
 			e.due = time.Time{}
@@ -61,7 +61,7 @@ func (d *Subscription) dropBarred() bool {
 		g.Events++
 		e.done = true
 		delete(d.byID, e.id)
-		d.settle(1, e.size)
+		d.shrinkBacklog(1, e.size)
 	}
 	d.advance()
 	d.dropped += g.Events

@@ -39,7 +39,7 @@ func TestBarredEventsWait(t *testing.T) {
 	}
 	kit.Eventually(t, "the other events wait", func() bool { return open.State().Events == 10 && open.State().Barred == 10 })
 	kit.Eventually(t, "those of an owner do not", func() bool { return owned.State().Events == 0 })
-	s.end()
+	s.close()
 
 	s = openShelf(t, dir, 0)
 	strong := taker{make(chan Delivery, 100)}

@@ -182,7 +182,7 @@ func TestOtherVersion(t *testing.T) {
 	s := openShelf(t, dir, 0)
 	s.create(Rule{Name: "d", URI: "com.t"})
 	kit.Must(t, s.put("com.t", 1, 10))
-	s.end()
+	s.close()
 	log, _, err := journal.Open(dir+"/log", 1<<20, func([]byte) {})
 	kit.Must(t, err)
 	_, err = log.Append(func(yield func([]byte) bool) { yield([]byte{eventRecord, 7, 1, 5, 'c', 'o', 'm', '.', 't'}) })

@@ -24,7 +24,7 @@ func openBlocks(t *testing.T, dir string, n int) (s *shelf, ends []uint64) {
 			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: payload}}, nil))
 		}
 	})
-	s.settled()
+	s.awaitIdle()
 	var places []place
 	kit.Must(t, s.scan(place{}, new(unpacker), func(h *head, at, _ place) bool {
 		if len(places) > 0 && places[len(places)-1] == at {
@@ -47,7 +47,7 @@ func TestWithinABlock(t *testing.T) {
 	var got []uint64
 	consume := func(s *shelf, c *clerk, until int) {
 		a := s.Find("", "d").Attach(AttachOptions{Consumer: c, Window: 7})
-		for s.settled(); len(got) < until; s.sleep(2 * ackPause) {
+		for s.awaitIdle(); len(got) < until; s.sleep(2 * ackPause) {
 			positions := c.positions()
 			if len(positions) == 0 {
 				t.Fatalf("no event after %d", len(got))
@@ -58,7 +58,7 @@ func TestWithinABlock(t *testing.T) {
 			got = append(got, positions...)
 		}
 		a.Detach()
-		s.settled()
+		s.awaitIdle()
 	}
 	var ends []uint64
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestWithinABlock(t *testing.T) {
 		s, ends = openBlocks(t, dir, n)
 		consume(s, &clerk{}, int(ends[1])+3)
 		floor := s.Find("", "d").State().Floor
-		if s.end(); slices.Contains(ends, floor) {
+		if s.close(); slices.Contains(ends, floor) {
 			t.Fatalf("the floor %d is the end of a block", floor)
 		}
 	})
@@ -91,7 +91,7 @@ func TestDamagedBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *shelf
 		s, ends = openBlocks(t, dir, 400)
-		s.end()
+		s.close()
 	})
 	file := files(t, dir)[0]
 	b, err := os.ReadFile(file)
@@ -107,12 +107,12 @@ func TestDamagedBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openShelf(t, dir, 0)
 		d, c := s.Find("", "d"), &clerk{}
-		s.settled()
+		s.awaitIdle()
 		if st := d.State(); st.Events != len(want)+1 {
 			t.Errorf("%d events, want %d and the gap", st.Events, len(want))
 		}
 		d.Attach(AttachOptions{Consumer: c, Sent: true})
-		s.settled()
+		s.awaitIdle()
 		equal(t, "deliveries", c.positions(), want)
 		if len(c.gaps) != 1 || c.gaps[0].Reason != "damage" {
 			t.Errorf("%+v", c.gaps)
@@ -165,7 +165,7 @@ func TestAlignedOnDisk(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	st := d.State()
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	d = s.Find("", "d")
 	if got := s.numbers(d); !slices.Equal(got, want) || d.State().Octets != st.Octets {

@@ -32,7 +32,7 @@ func TestBounds(t *testing.T) {
 			for range n {
 				kit.Must(t, s.Put(sized(1900), nil))
 			}
-			s.settled()
+			s.awaitIdle()
 			s.sleep(upkeepInterval)
 		}
 		check := func(what string, counts, sizes, ages, frees int) {
@@ -80,7 +80,7 @@ func TestFarBeyondTheBound(t *testing.T) {
 		for range 20 {
 			kit.Must(t, s.put("com.t", 1, 1900))
 		}
-		s.settled()
+		s.awaitIdle()
 		if n := d.State().Octets; n > 13_000 {
 			t.Errorf("%d bytes", n)
 		}
@@ -142,7 +142,7 @@ func TestLaggingConsumer(t *testing.T) {
 		a := d.Attach(AttachOptions{Consumer: c})
 		for range 100 {
 			kit.Must(t, s.Put(sized(20_000), nil))
-			s.settled()
+			s.awaitIdle()
 		}
 		s.sleep(upkeepInterval)
 		if n := s.Octets(); n > 512<<10 {
@@ -182,7 +182,7 @@ func TestFilesOfSlowSubscriptions(t *testing.T) {
 		a := slow.Attach(AttachOptions{Consumer: c, Window: 1, AckWait: time.Hour})
 		for range 20 {
 			kit.Must(t, s.Put(sized(20_000), nil))
-			s.settled()
+			s.awaitIdle()
 		}
 		s.sleep(upkeepInterval)
 		all := len(files(t, dir))
@@ -193,7 +193,7 @@ func TestFilesOfSlowSubscriptions(t *testing.T) {
 			e := c.got[0]
 			c.positions()
 			a.Ack(e.ID)
-			s.settled()
+			s.awaitIdle()
 			kit.Must(t, s.do(s.maintain))
 			s.mu.Lock()
 			if first := s.segments[0]; first.last <= e.Position && len(s.segments) > 1 || first.first > e.Position+1 {
@@ -314,7 +314,7 @@ func TestAcknowledgedMeanwhile(t *testing.T) {
 			s.mu.Lock()
 			d.cut(list, "size")
 			s.mu.Unlock()
-			s.settled()
+			s.awaitIdle()
 		}
 		a.Ack(c.got[0].ID)
 		cut(list[:2])

@@ -100,11 +100,11 @@ func (s *shelf) puts(topic string, n int) {
 	for range n {
 		kit.Must(s.T, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: codec.Payload{Serializer: wamp.CBOR}}}, nil))
 	}
-	s.settled()
+	s.awaitIdle()
 }
 
-// settled waits until the store has nothing to do.
-func (s *shelf) settled() {
+// awaitIdle waits until the store has nothing to do.
+func (s *shelf) awaitIdle() {
 	s.Helper()
 	kit.Must(s.T, s.do(func() {}))
 	synctest.Wait()

@@ -19,7 +19,7 @@ func (d *Subscription) deliver() {
 		}
 		p.run()
 		var expired <-chan time.Time
-		if wait, ok := p.end(); ok {
+		if wait, ok := p.nextWait(); ok {
 			timer.Reset(wait)
 			expired = timer.C
 		}
@@ -144,8 +144,8 @@ func (p *pass) flush() {
 	}
 }
 
-// end returns the longest time to wait for the next pass.
-func (p *pass) end() (wait time.Duration, ok bool) {
+// nextWait returns the longest time to wait for the next pass.
+func (p *pass) nextWait() (wait time.Duration, ok bool) {
 	d := p.sub
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
@@ -232,7 +232,7 @@ func (p *pass) event(h *head, at, next place) bool {
 		*e = entry{position: h.position, size: h.size, at: at, next: next, occurred: h.at, counted: true}
 	}
 	d.store.mu.Unlock()
-	return p.hand(h, e)
+	return p.deliver(h, e)
 }
 
 // entry returns an unused entry. Holds mu.
@@ -266,8 +266,8 @@ func (p *pass) passLost(position uint64) {
 	p.next = position + 1
 }
 
-// hand gives an event to the first consumer that may receive it and has room, and for which the event is not too old.
-func (p *pass) hand(h *head, e *entry) bool {
+// deliver gives an event to the first consumer that may receive it and has room, and for which the event is not too old.
+func (p *pass) deliver(h *head, e *entry) bool {
 	d := p.sub
 	_, err := h.event(&p.kept, d.store.ReadOptions)
 	lost, gapErr := h.loss()
@@ -329,7 +329,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 			p.delivery = Delivery{Event: &p.kept, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent}
 			v = a.Consumer.Deliver(&p.delivery)
 		}
-		if p.settle(e, a, v, again) {
+		if p.recordDelivery(e, a, v, again) {
 			return true
 		}
 	}
@@ -407,8 +407,8 @@ func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
 	return again, true
 }
 
-// settle records the result of a delivery. It reports false if another consumer must be tried.
-func (p *pass) settle(e *entry, a *Attachment, v Verdict, again bool) bool {
+// recordDelivery records the result of a delivery. It reports false if another consumer must be tried.
+func (p *pass) recordDelivery(e *entry, a *Attachment, v Verdict, again bool) bool {
 	d := p.sub
 	if v == Full || v == Gone {
 		p.block(a)

@@ -34,7 +34,7 @@ func TestWindow(t *testing.T) {
 		if !a.Ack(ids[1]) || a.Ack(ids[1]) || a.Refuse(ids[1]) || a.Ack(12345) || a.Refuse(12345) {
 			t.Error("an event is acknowledged twice, or an unknown one")
 		}
-		s.settled()
+		s.awaitIdle()
 		if st := d.State(); st.Events != 2 || st.UnderWay != 2 || st.Acked != 1 || st.Floor != 0 {
 			t.Errorf("%+v", st)
 		}
@@ -43,7 +43,7 @@ func TestWindow(t *testing.T) {
 		if !a.Ack(ids[0]) || !a.Ack(last) {
 			t.Error("an event cannot be acknowledged")
 		}
-		s.settled()
+		s.awaitIdle()
 		if st := d.State(); st.Events != 0 || st.UnderWay != 0 || st.Acked != 3 || st.Delivered != 3 || st.Floor != 3 || st.Octets != 0 || st.Oldest != 0 {
 			t.Errorf("%+v", st)
 		}
@@ -140,7 +140,7 @@ func TestTurns(t *testing.T) {
 		one, two := &clerk{}, &clerk{}
 		a := d.Attach(AttachOptions{Consumer: one, Window: 3})
 		b := d.Attach(AttachOptions{Consumer: two, Window: 2})
-		s.settled()
+		s.awaitIdle()
 		s.puts("com.t", 6)
 		if len(one.got) != 3 || len(two.got) != 2 {
 			t.Fatalf("%d and %d events", len(one.got), len(two.got))
@@ -248,7 +248,7 @@ func TestFullConsumerIsPassed(t *testing.T) {
 		full, other := &clerk{verdict: func() Verdict { return Full }}, &clerk{}
 		d.Attach(AttachOptions{Consumer: full})
 		d.Attach(AttachOptions{Consumer: other})
-		s.settled()
+		s.awaitIdle()
 		s.puts("com.t", 4)
 		equal(t, "deliveries", other.positions(), []uint64{1, 2, 3, 4})
 		if st := d.State(); st.UnderWay != 4 || st.Again != 0 {
@@ -318,7 +318,7 @@ func TestExpiry(t *testing.T) {
 		for _, ttl := range []time.Duration{time.Minute, time.Hour, 0} {
 			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: ttl}}, nil))
 		}
-		s.settled()
+		s.awaitIdle()
 		s.sleep(time.Minute)
 		c := &clerk{}
 		a := d.Attach(AttachOptions{Consumer: c})
@@ -349,7 +349,7 @@ func TestMaxAge(t *testing.T) {
 			e := &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: own}
 			kit.Must(t, s.Put(&Publication{Event: e}, nil))
 		}
-		s.settled()
+		s.awaitIdle()
 		c := &clerk{}
 		a := d.Attach(AttachOptions{Consumer: c, MaxAge: time.Minute})
 		s.sleep(0)
@@ -408,13 +408,13 @@ func TestTooOldForAll(t *testing.T) {
 			synctest.Wait()
 			stranger.room, strict.room = nil, nil
 			close(start)
-			s.settled()
+			s.awaitIdle()
 			if st := d.State(); st.Events != 1 || st.Expired != 0 || len(busy.got) != 0 {
 				t.Errorf("%v: before there is room %+v", limit, st)
 			}
 			busy.room = nil
 			close(gate)
-			s.settled()
+			s.awaitIdle()
 			delivered := limit == 0
 			if st := d.State(); len(strict.got) != 0 || len(busy.got) == 1 != delivered || (st.Expired == 0) != delivered || st.Events == 1 != delivered {
 				t.Errorf("%v: %+v, %+v, %+v", limit, strict.got, busy.got, st)
@@ -462,7 +462,7 @@ func TestEpoch(t *testing.T) {
 		s := openShelf(t, dir, 0)
 		s.create(Rule{Name: "d", URI: "com.t"})
 		first := epoch(s)
-		s.end()
+		s.close()
 		s = openShelf(t, dir, 0)
 		if again := epoch(s); again != first || first == 0 {
 			t.Errorf("%d, then %d", first, again)

@@ -20,7 +20,7 @@ type shelf struct {
 	*testing.T
 	*Store
 	answers chan error
-	end     func()
+	close     func()
 }
 
 // openShelf opens a store, with changes to its configuration, and runs it.
@@ -53,7 +53,7 @@ func openShelf(t *testing.T, dir string, limit int64, changes ...func(*Store)) *
 		defer close(ended)
 		s.Store.Run(stop)
 	}()
-	s.end = func() {
+	s.close = func() {
 		select {
 		case <-stop:
 		default:
@@ -61,7 +61,7 @@ func openShelf(t *testing.T, dir string, limit int64, changes ...func(*Store)) *
 		}
 		<-ended
 	}
-	t.Cleanup(s.end)
+	t.Cleanup(s.close)
 	return s
 }
 
@@ -137,7 +137,7 @@ func TestDamagedLog(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.end()
+			s.close()
 			file := files(t, dir)[0]
 			b, err := os.ReadFile(file)
 			kit.Must(t, err)
@@ -156,7 +156,7 @@ func TestDamagedLog(t *testing.T) {
 				if got := s.numbers(d); !slices.Equal(got, c.want) {
 					t.Errorf("%v, want %v", got, c.want)
 				}
-				s.end()
+				s.close()
 			}
 		})
 	}
@@ -183,7 +183,7 @@ func TestLimit(t *testing.T) {
 		}
 	}
 	before := lazy.State()
-	s.end()
+	s.close()
 	s = openShelf(t, dir, limit)
 	if after := s.Find("", "lazy").State(); after.Events != before.Events || after.Octets != before.Octets || after.Dropped != before.Dropped {
 		t.Errorf("after a restart %+v, before %+v", after, before)

@@ -199,7 +199,7 @@ func TestOthersCostNoWrites(t *testing.T) {
 		t.Errorf("%d bytes of cursors were written", n)
 	}
 	kit.Must(t, s.put("com.idle", 101, 10))
-	s.end()
+	s.close()
 	s = openShelf(t, dir, 0)
 	if n, idle := s.Find("", "busy").State().Events, s.Find("", "idle7"); n != 100 || idle.State().Events != 1 || !slices.Equal(s.numbers(idle), []int64{101}) {
 		t.Errorf("%d events, and %+v", n, idle.State())

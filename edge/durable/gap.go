@@ -38,7 +38,7 @@ func (p *pass) gap() bool {
 		if v == Full || v == Gone {
 			p.block(a)
 		}
-		if p.settleGap(&report, v) {
+		if p.recordGapDelivery(&report, v) {
 			return true
 		}
 	}
@@ -62,8 +62,8 @@ func (p *pass) assignGap() (a *Attachment, report Gap, waits bool) {
 	return a, Gap{ID: g.id, First: g.First, Last: g.Last, Events: g.Events, Reason: g.Reason, Redelivered: again, Sent: a.Sent}, true
 }
 
-// settleGap records the result of a delivery. It reports false if another consumer must be tried.
-func (p *pass) settleGap(report *Gap, v Verdict) bool {
+// recordGapDelivery records the result of a delivery. It reports false if another consumer must be tried.
+func (p *pass) recordGapDelivery(report *Gap, v Verdict) bool {
 	d := p.sub
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()

@@ -272,7 +272,7 @@ func TestGapIsDoneForGood(t *testing.T) {
 				a.Ack(first.gaps[0].ID)
 			}
 			a.Detach()
-			s.end()
+			s.close()
 			s = openShelf(t, dir, 0)
 			again := &clerk{}
 			s.Find("", "d").Attach(AttachOptions{Consumer: again})

@@ -12,8 +12,8 @@ type place struct {
 	offset  int64
 }
 
-// end returns the place of the next record. Holds mu.
-func (s *Store) end() place {
+// tail returns the place of the next record. Holds mu.
+func (s *Store) tail() place {
 	if n := len(s.segments); n > 0 {
 		return place{s.segments[n-1].number, s.segments[n-1].octets}
 	}
@@ -42,7 +42,7 @@ func (s *Store) locate(position uint64) place {
 			return place{segment: g.number}
 		}
 	}
-	return s.end()
+	return s.tail()
 }
 
 // scan reads the written events and gaps from a place on, until each returns false. each also gets the place from

@@ -41,7 +41,7 @@ func TestRecent(t *testing.T) {
 			t.Errorf("from record %d: %v, want %v", i, got, onDisk[i:])
 		}
 	}
-	for _, from := range []place{{}, s.Store.end(), {places[0].segment, 1}, {places[0].segment + 1, places[0].offset}} {
+	for _, from := range []place{{}, s.Store.tail(), {places[0].segment, 1}, {places[0].segment + 1, places[0].offset}} {
 		if s.recent.copyTo(new(recent), from) {
 			t.Errorf("%v is in memory", from)
 		}

@@ -230,12 +230,12 @@ func TestPeek(t *testing.T) {
 		kit.Must(t, err)
 		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 77, Topic: []byte("com.t"), Payload: payload}}, nil))
 		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 78, Topic: []byte("com.other"), Payload: payload}}, nil))
-		s.settled()
+		s.awaitIdle()
 		s.mu.Lock()
 		s.lost = 3
 		s.mu.Unlock()
 		wake(s.wake)
-		s.settled()
+		s.awaitIdle()
 		past, err := d.Peek(10)
 		kit.Must(t, err)
 		if len(past) != 2 || past[0].Position != 1 || past[1].Position != 3 || !past[0].At.Equal(time.Now()) {
@@ -268,7 +268,7 @@ func TestPeek(t *testing.T) {
 		long := codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, maxPeeked/4)}
 		for range 10 {
 			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 79, Topic: []byte("com.t"), Payload: long}}, nil))
-			s.settled()
+			s.awaitIdle()
 		}
 		if past, err = d.Peek(100); len(past) != 6 || err != nil {
 			t.Errorf("%d events, %v", len(past), err)

@@ -37,7 +37,7 @@ func TestNeededByOthers(t *testing.T) {
 		put := func(n int) {
 			for range n {
 				kit.Must(t, s.Put(sized(20_000), nil))
-				s.settled()
+				s.awaitIdle()
 			}
 			kit.Must(t, s.do(s.maintain))
 		}
@@ -104,7 +104,7 @@ func TestPositions(t *testing.T) {
 		}
 		kit.Must(t, s.Each(func(p Publication) { got = append(got, p.Position) }))
 		equal(t, "positions", got, want)
-		s.end()
+		s.close()
 		if err := s.Each(func(Publication) {}); !errors.Is(err, errClosed) {
 			t.Errorf("%v", err)
 		}

@@ -69,7 +69,7 @@ func TestLastWriteFails(t *testing.T) {
 						kit.Must(t, s.Put(sized(10), true))
 						go func() {
 							defer close(ended)
-							s.end()
+							s.close()
 						}()
 						synctest.Wait()
 					}))
@@ -83,7 +83,7 @@ func TestLastWriteFails(t *testing.T) {
 					s = openShelf(t, s.Directory, 0)
 					d, c := s.Find("", "d"), &clerk{}
 					d.Attach(AttachOptions{Consumer: c, Sent: true})
-					s.settled()
+					s.awaitIdle()
 					equal(t, "deliveries", c.positions(), []uint64{1})
 					if gap := len(c.gaps) == 1 && c.gaps[0].Events == 1 && c.gaps[0].Reason == "disk"; gap == forever {
 						t.Errorf("%s: %+v", name, c.gaps)

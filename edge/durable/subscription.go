@@ -158,8 +158,8 @@ func (d *Subscription) count(h *head) bool {
 	return true
 }
 
-// settle takes events out of the backlog. Holds mu.
-func (d *Subscription) settle(events int, octets int64) {
+// shrinkBacklog takes events out of the backlog. Holds mu.
+func (d *Subscription) shrinkBacklog(events int, octets int64) {
 	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
 }
 
@@ -209,7 +209,7 @@ func (d *Subscription) finish(e *entry) {
 	e.release()
 	delete(d.byID, e.id)
 	if e.counted {
-		d.settle(1, e.size)
+		d.shrinkBacklog(1, e.size)
 	}
 	d.advance()
 }
@@ -357,7 +357,7 @@ func (d *Subscription) Attach(o AttachOptions) *Attachment {
 	a := &Attachment{sub: d, AttachOptions: o, gone: d.removed}
 	d.consumers = append(d.consumers, a)
 	d.attached++
-	d.unbar()
+	d.retryBarred()
 	if !d.running && !d.store.closed && !d.removed {
 		d.running = true
 		go d.deliver()

@@ -218,7 +218,7 @@ func (d *Subscription) cut(list []dropped, reason string) {
 		if e == nil || !e.done {
 			first = cmp.Or(first, x.position)
 			events++
-			d.settle(1, x.size)
+			d.shrinkBacklog(1, x.size)
 		}
 		if e != nil {
 			e.done = true

@@ -29,13 +29,13 @@ func (s *Store) Run(stop <-chan struct{}) {
 		case <-s.timer.C:
 			s.maintain()
 		case <-stop:
-			s.shut()
+			s.close()
 			return
 		}
 	}
 }
 
-func (s *Store) shut() {
+func (s *Store) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -201,7 +201,7 @@ func (s *Store) append(b *batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.publish(b, n, number); n == len(b.ends) && err == nil {
-		s.recent.add(b, s.end())
+		s.recent.add(b, s.tail())
 	}
 	if err != nil {
 		s.fail(err, missing)
@@ -231,7 +231,7 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 		if matched[i] {
 			wake(d.wake)
 		} else {
-			d.skipTo(s.written, s.end())
+			d.skipTo(s.written, s.tail())
 		}
 	}
 }
@@ -295,7 +295,7 @@ func (s *Store) discount() {
 	s.recent.forget()
 	for _, d := range s.subs {
 		d.exact = false
-		d.settle(d.unsyncedEvents, d.unsyncedOctets)
+		d.shrinkBacklog(d.unsyncedEvents, d.unsyncedOctets)
 		d.unsyncedEvents, d.unsyncedOctets = 0, 0
 	}
 }

@@ -109,7 +109,7 @@ func TestSync(t *testing.T) {
 		kit.Must(t, s.put("com.t", 1, 10))
 		check("a publisher waits", 2)
 		s.puts("com.t", 1)
-		s.end()
+		s.close()
 		check("the end", 3)
 		if n := disk.open.Load(); n != 0 {
 			t.Errorf("%d files are open", n)
@@ -231,7 +231,7 @@ func TestPartOfABatch(t *testing.T) {
 				kit.Must(t, s.Put(sized(10_000), nil))
 			}
 		}))
-		s.settled()
+		s.awaitIdle()
 		written := d.State().Events - 1
 		if written < 1 || written >= all {
 			t.Fatalf("%d of %d were written", written, all)
@@ -239,7 +239,7 @@ func TestPartOfABatch(t *testing.T) {
 		s.sleep(retryInterval)
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
-		s.settled()
+		s.awaitIdle()
 		if len(c.got) != written+1 || len(c.gaps) != 1 || c.gaps[0].Events != uint64(all-written) {
 			t.Errorf("%d events of %d, %+v", len(c.got), written, c.gaps)
 		}
@@ -268,7 +268,7 @@ func TestFull(t *testing.T) {
 				t.Errorf("%d bytes are pending", n)
 			}
 		})
-		s.settled()
+		s.awaitIdle()
 		d := s.Find("", "d")
 		if st := d.State(); lost == 0 || st.Events != kept+1 {
 			t.Errorf("%d kept, %d lost, %+v", kept, lost, st)
@@ -291,7 +291,7 @@ func TestEnded(t *testing.T) {
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
 		s.Put(&Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil)
-		s.end()
+		s.close()
 		if err := s.Put(&Publication{Event: &store.Event{ID: 2, Topic: []byte("com.t")}}, nil); !errors.Is(err, errClosed) {
 			t.Errorf("%v", err)
 		}
@@ -310,7 +310,7 @@ func TestEnded(t *testing.T) {
 		if d = s.Find("", "d"); d.State().Events != 1 {
 			t.Errorf("%+v", d.State())
 		}
-		s.end()
+		s.close()
 		again, err := Open(Config{
 			Directory: dir, Log: slog.New(slog.DiscardHandler), ReadOptions: func(*store.Event) error { return nil },
 			Found: func(p Publication) { found = append(found, p.ID) },
@@ -330,7 +330,7 @@ func TestFailedSyncOfFullFile(t *testing.T) {
 		disk.failSyncs.Store(true)
 		n := 0
 		for ; n < 100 && s.Put(sized(10_000), nil) == nil; n++ {
-			s.settled()
+			s.awaitIdle()
 		}
 		if st := d.State(); st.Events != 1 || n < 7 || n > 10 {
 			t.Errorf("%d events, %+v", n, st)
@@ -339,7 +339,7 @@ func TestFailedSyncOfFullFile(t *testing.T) {
 		s.sleep(retryInterval)
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
-		s.settled()
+		s.awaitIdle()
 		if len(c.got) != 1 || len(c.gaps) != 1 || c.gaps[0].Events != uint64(n)+1 { // the last one was refused
 			t.Errorf("%+v, %+v of %d", c.got, c.gaps, n)
 		}
@@ -353,7 +353,7 @@ func TestFailedRemoval(t *testing.T) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		for range 20 {
 			kit.Must(t, s.Put(sized(10_000), nil))
-			s.settled()
+			s.awaitIdle()
 		}
 		disk.failRemoves.Store(true)
 		before := s.Octets()

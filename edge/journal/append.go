@@ -200,15 +200,15 @@ func (j *Journal) Sync() error {
 	j.unsynced = false
 	s := j.segments[len(j.segments)-1]
 	if err := j.active.Sync(); err != nil {
-		j.abandon(s)
+		j.discardUnsynced(s)
 		return &LostError{err}
 	}
 	s.synced, s.syncedRecords = s.octets, s.records
 	return nil
 }
 
-// abandon seals the newest segment and removes all records from it that are not known to be on disk.
-func (j *Journal) abandon(s *segment) {
+// discardUnsynced seals the newest segment and removes all records from it that are not known to be on disk.
+func (j *Journal) discardUnsynced(s *segment) {
 	s.octets, s.records, s.sealed = s.synced, s.syncedRecords, true
 	j.active.Truncate(s.octets) // if this fails, the header of the next segment states the valid size
 	j.deactivate()

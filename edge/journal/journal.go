@@ -133,7 +133,7 @@ func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record
 // it is the newest.
 func (j *Journal) onlyBegun(s *segment) bool {
 	header := j.headerOf(s)
-	return len(header) < headerSize && begun(string(header))
+	return len(header) < headerSize && beginsHeader(string(header))
 }
 
 // headerOf returns the first bytes of a segment, at most the size of a header. An unreadable header is returned as

@@ -58,7 +58,7 @@ func (s *scanner) scanSegment(number uint64) {
 	case strings.HasPrefix(header, legacyMagic):
 		s.old = true
 		s.scanLegacy(int64(len(legacyMagic)))
-	case s.size <= int64(headerSize) && begun(header):
+	case s.size <= int64(headerSize) && beginsHeader(header):
 		s.condition = torn
 	case strings.HasPrefix(header, magic):
 		s.condition = bad
@@ -68,8 +68,8 @@ func (s *scanner) scanSegment(number uint64) {
 	}
 }
 
-// begun reports whether the contents of a file are the beginning of a header, possibly followed by zeros.
-func begun(header string) bool {
+// beginsHeader reports whether the contents of a file are the beginning of a header, possibly followed by zeros.
+func beginsHeader(header string) bool {
 	header = strings.TrimRight(header, "\x00")
 	return strings.HasPrefix(header, magic) || strings.HasPrefix(magic, header) || strings.HasPrefix(legacyMagic, header)
 }

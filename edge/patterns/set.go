@@ -96,7 +96,7 @@ func (s *Set) matches(n *components[*wamp.Pattern], uri string) bool {
 		if more && below != nil && s.matches(below, rest) {
 			return true
 		}
-		if _, ends := below.end(); ends && !more {
+		if _, ends := below.load(); ends && !more {
 			return true
 		}
 	}

@@ -44,7 +44,7 @@ func (p *Table[V]) Get(m wamp.Match, uri string) (v V, ok bool) {
 	case wamp.Prefix:
 		return p.prefix.get([]byte(uri))
 	case wamp.Wildcard:
-		return p.wildcard.find(uri).end()
+		return p.wildcard.find(uri).load()
 	}
 	return p.exact.get([]byte(uri))
 }
@@ -181,8 +181,8 @@ func (n *components[V]) below(component string) *components[V] {
 	return below
 }
 
-// end returns the value of the pattern that ends at n, which may be nil.
-func (n *components[V]) end() (v V, ok bool) {
+// load returns the value of the pattern that ends at n, which may be nil.
+func (n *components[V]) load() (v V, ok bool) {
 	if n == nil {
 		return v, false
 	}
@@ -251,7 +251,7 @@ func (n *components[V]) matchRest(uri []byte, more bool, into []V) []V {
 	if more {
 		return n.match(uri, into)
 	}
-	if v, ok := n.end(); ok {
+	if v, ok := n.load(); ok {
 		into = append(into, v)
 	}
 	return into
@@ -275,11 +275,11 @@ func (n *components[V]) bestRest(uri []byte, more bool) (v V, ok bool) {
 	if more {
 		return n.best(uri)
 	}
-	return n.end()
+	return n.load()
 }
 
 func (n *components[V]) all(yield func(V) bool) bool {
-	if v, ok := n.end(); ok && !yield(v) {
+	if v, ok := n.load(); ok && !yield(v) {
 		return false
 	}
 	if below := n.any.Load(); below != nil && !below.all(yield) {

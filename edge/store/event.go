@@ -42,8 +42,8 @@ func (e *Event) size() int {
 	return Overhead + len(e.Topic) + len(e.Payload.Raw) + len(e.Dict.Raw) + e.Filter.Bytes()
 }
 
-// end returns when the publisher's limit is over for an event that is kept from now on; the zero time without a limit.
-func (e *Event) end() (at time.Time) {
+// expiry returns when the publisher's limit is over for an event that is kept from now on; the zero time without a limit.
+func (e *Event) expiry() (at time.Time) {
 	if e.TTL > 0 {
 		at = time.Now().Add(e.TTL)
 	}
@@ -60,8 +60,8 @@ func (e *Event) until(end time.Time) *Event {
 	return &now
 }
 
-// over reports whether the publisher's limit is over.
-func over(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
+// passed reports whether the publisher's limit is over.
+func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
 // clone returns a copy that shares no memory with the message the event came in.
 func (e *Event) clone() Event {
@@ -80,7 +80,7 @@ type PastEvent struct {
 
 // NewPastEvent returns a copy of the event for histories.
 func NewPastEvent(e *Event) *PastEvent {
-	return &PastEvent{Event: e.clone(), At: time.Now(), end: e.end(), size: e.size()}
+	return &PastEvent{Event: e.clone(), At: time.Now(), end: e.expiry(), size: e.size()}
 }
 
 // RestorePast returns a copy of an event for histories that was kept before. end is when its publisher's limit is over; zero: never.

@@ -93,7 +93,7 @@ func (h *History) Record(e *PastEvent, position uint64) {
 	h.mu.Lock()
 	limit := h.rule.Octets
 	if e.size <= limit {
-		x := h.hold(e, position)
+		x := h.newHeld(e, position)
 		if i := h.place(x); position == 0 || i == 0 || h.events[i-1].order != x.order { // Restore may have been first
 			h.insert(i, x)
 		}
@@ -174,7 +174,7 @@ func (h *History) trim() {
 
 // expired reports whether e is too old, by the rule or for its publisher. Holds mu.
 func (h *History) expired(e *PastEvent) bool {
-	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || over(e.end)
+	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || passed(e.end)
 }
 
 // All returns the present events, oldest first. An expired event may follow one that is not: after a jump of the clock, or because its

@@ -60,7 +60,7 @@ func (s *shelf) step() {
 	case 10:
 		s.fill()
 	case 11:
-		s.settle()
+		s.awaitSaved()
 	}
 }
 

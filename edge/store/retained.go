@@ -75,7 +75,7 @@ func (r *Retained) keep(e *Event) (limit int, ok bool) {
 		r.set(topic, nil)
 		return r.limit, true
 	}
-	event := &retained{Event: e.clone(), end: e.end(), size: e.size()}
+	event := &retained{Event: e.clone(), end: e.expiry(), size: e.size()}
 	if e.Filter == nil {
 		list = nil // subscribers no longer get an older event
 	} else if len(list) > maxRestricted {
@@ -142,7 +142,7 @@ func (r *Retained) Drop() {
 // current returns a topic's events without the expired ones. Holds mu.
 func (r *Retained) current(topic string) []*retained {
 	list := r.topics[topic]
-	expired := func(e *retained) bool { return over(e.end) }
+	expired := func(e *retained) bool { return passed(e.end) }
 	if slices.ContainsFunc(list, expired) {
 		list = slices.DeleteFunc(slices.Clone(list), expired)
 		r.set(topic, list)

@@ -15,8 +15,8 @@ type held struct {
 	stored bool   // the log or the archive has it
 }
 
-// hold returns an event to be added. A position of 0 means that the event is not in the log. Holds mu.
-func (h *History) hold(e *PastEvent, position uint64) held {
+// newHeld returns an event to be added. A position of 0 means that the event is not in the log. Holds mu.
+func (h *History) newHeld(e *PastEvent, position uint64) held {
 	if position == 0 {
 		return held{PastEvent: e, order: 2*h.last + 1}
 	}
@@ -39,7 +39,7 @@ func (h *History) place(x held) int {
 func (h *History) Restore(e *PastEvent, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	x := h.hold(e, position)
+	x := h.newHeld(e, position)
 	i := sort.Search(len(h.events), func(i int) bool { return h.events[i].order >= x.order })
 	if i < len(h.events) && h.events[i].order == x.order {
 		return // taken over, or recorded meanwhile
@@ -123,8 +123,8 @@ func (h *History) take(all bool) (list []held, kept int, again bool) {
 	return list, kept, again
 }
 
-// giveBack marks events that take has returned as not stored.
-func (h *History) giveBack(list []held) {
+// markUnstored marks events that take has returned as not stored.
+func (h *History) markUnstored(list []held) {
 	missing := make(map[*PastEvent]bool, len(list))
 	for _, x := range list {
 		missing[x.PastEvent] = true

@@ -42,8 +42,8 @@ func (k *kept) archived() int {
 	return found.Records
 }
 
-// settle lets the disk write.
-func (k *kept) settle() {
+// awaitSaved waits until the changes are on disk.
+func (k *kept) awaitSaved() {
 	time.Sleep(2 * saveDelay)
 	synctest.Wait()
 }
@@ -59,7 +59,7 @@ func TestSharedEvents(t *testing.T) {
 		if n := h.Needed(); n != 5 {
 			t.Errorf("needs %d", n)
 		}
-		k.settle()
+		k.awaitSaved()
 		if n := k.archived(); n != 4 {
 			t.Errorf("%d events are written, of 4 that the log does not have", n)
 		}
@@ -98,7 +98,7 @@ func TestRelease(t *testing.T) {
 			h := k.histories[0]
 			log := []entry{k.entry("2", 5), k.entry("4", 6), k.entry("5", 9)}
 			k.records(h, k.entry("1", 0), log[0], k.entry("3", 0), log[1], log[2])
-			k.settle()
+			k.awaitSaved()
 			if any := h.Release(c.first, c.last); any != (c.archived > 2) {
 				t.Errorf("%s: takes over %v", c.name, any)
 			}
@@ -110,7 +110,7 @@ func TestRelease(t *testing.T) {
 			}
 			late := k.entry("6", 10) // it was on its way meanwhile
 			k.records(h, late)
-			k.settle()
+			k.awaitSaved()
 			k.close()
 			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
 			h = k.histories[0]
@@ -127,9 +127,9 @@ func TestReleaseIsWritten(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
 		k.records(k.histories[0], k.entry("1", 0), k.entry("2", 5))
-		k.settle()
+		k.awaitSaved()
 		k.histories[0].Release(0, 5)
-		k.settle()
+		k.awaitSaved()
 		if n := k.archived(); n != 2 {
 			t.Errorf("%d events are written", n)
 		}

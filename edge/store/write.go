@@ -178,7 +178,7 @@ func (a *archive) save() error {
 	n, err := a.log.Append(pastRecords(list))
 	a.rewrite = journal.Lost(err)
 	if err != nil {
-		a.giveBack(list[n:])
+		a.markUnstored(list[n:])
 		return err
 	}
 	return a.log.Trim(kept + n)
