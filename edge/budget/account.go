@@ -22,7 +22,7 @@ type Account struct {
 	peer   string
 	base   int64
 	system int64 // bytes that the system buffers for a peer that reads nothing
-	close    func()
+	close  func()
 	vital  bool
 
 	done  chan struct{} // closed when the peer is cut or the account is closed

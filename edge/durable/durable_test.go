@@ -20,7 +20,7 @@ type shelf struct {
 	*testing.T
 	*Store
 	answers chan error
-	close     func()
+	close   func()
 }
 
 // openShelf opens a store, with changes to its configuration, and runs it.
