@@ -98,7 +98,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/feed":    {"cmd/runnel/internal/cli", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/daemon":  {"cmd/runnel/internal/config", "cmd/runnel/internal/member", "cmd/runnel/internal/node", "cmd/runnel/internal/service", "boards"},
-	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
+	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/atomicfile"},
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
