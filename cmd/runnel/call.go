@@ -19,13 +19,13 @@ func callCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call URI [ARG...]",
 		Short: "Call a procedure and print the result",
-		Long: `Calls a procedure and prints its result: arguments as JSON, then key=value; a
+		Long: `Calls a procedure and prints its result: arguments as JSON, then key=value. A
 result that is one string is printed as it is. An ARG is JSON if it parses as
-JSON, else a string. Negative numbers are ARGs like others; write "--" in front of
+JSON, else a string. Negative numbers are ordinary ARGs. Write "--" in front of
 other ARGs that begin with a dash.
 
-A WAMP error is printed on standard error, its URI first (exit status 1). A call
-that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
+A WAMP error is printed on standard error and begins with its URI (exit status 1).
+The call is canceled at the timeout (124) and by Ctrl-C.`,
 		Example: `  runnel call com.example.add 2 3
   runnel call com.example.greenhouse.set_point 24 --kw unit=C --timeout 2s
   runnel call com.example.scan --progress --json`,

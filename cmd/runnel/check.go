@@ -23,14 +23,14 @@ func checkCommand() *cobra.Command {
 		Short: "Check a config, or explain what it permits",
 		Long: `Reads a config as "runnel run" would, with the conf.d/*.toml beside it, and prints
 every problem with file, line, key and remedy. It starts nothing. The exit status is
-0 if the config is valid, else 3. It also names the configuration that a router would
-start with until then.
+0 if the config is valid, else 3. For an invalid config it also names the
+configuration with which a router would start.
 
-With --explain it says what the config permits a session to do: AUTHID is a principal's,
-a serial line's or a listener's, or "anonymous", "anonymous at URL" for a
-listener that gives anonymous sessions a role of its own, or "role:NAME"; ACTION is publish,
-subscribe, call or register. It names the permission that decides, with file and
-line. The exit status is 0 if it is allowed, 1 if not.`,
+With --explain it shows whether a session may do something. AUTHID is the authid of a
+principal, a serial line or a listener, or "anonymous", or "anonymous at URL" for a
+listener that gives anonymous sessions a role of its own, or "role:NAME". ACTION is
+publish, subscribe, call or register. The command names the permission that decides,
+with file and line. The exit status is 0 if the action is allowed, 1 if not.`,
 		Example: `  runnel check
   runnel check -c gateway.toml
   runnel check --print-default > gateway.toml   a file to start from

@@ -28,12 +28,12 @@ func passwdCommand() *cobra.Command {
 		Short: "Derive a principal's keys from a password",
 		Long: `Asks for a password, twice and without showing it, or reads it from standard
 input if that is no terminal. Prints the key with which a principal of the config
-authenticates by wamp-scram, or by wampcra. The password itself is not in it. With
-AUTHID it prints the whole principal. The other side gives the password as --secret,
+authenticates by wamp-scram, or by wampcra. The key does not contain the password.
+With AUTHID it prints the whole principal. The client gives the password as --secret,
 or as an uplink's secret.
 
-The key for wamp-scram is of no use to a thief. The key for wampcra is: keep it as
-secret as the password.`,
+A thief cannot log in with the key for wamp-scram, but can with the key for wampcra:
+keep that one as secret as the password.`,
 		Example: `  runnel passwd pump-7 --role sensor >> gateway.toml
   runnel passwd --kdf pbkdf2 < password
   runnel passwd --wampcra pump-7`,

@@ -25,9 +25,9 @@ twice a string that looks like JSON: '"21"'.
 Without --ack the router does not report whether it accepted the event. With it, a
 rejected event is an error.
 
-With --stdin it survives a restart of the router: lines that were not sent wait, and
-with --ack lines that were not acknowledged are sent again. A line that is longer
-than the longest message is skipped (exit status 1).
+With --stdin it survives a restart of the router: unsent lines wait, and with --ack
+it sends unacknowledged lines again. It skips a line that is too long for a message
+(exit status 1).
 
 Negative numbers are ordinary ARGs. Write "--" in front of other ARGs that begin
 with a dash.`,

@@ -60,9 +60,9 @@ func queueDropCommand() *cobra.Command {
 	var topic string
 	cmd := &cobra.Command{
 		Use: "drop UPLINK", Short: "Drop waiting events, the oldest first", Args: cobra.ExactArgs(1),
-		Long: `Drops events that wait, the oldest first. A gap event tells the far side how many are
-missing. Events already on their way may still arrive. --held drops all held events,
---topic the held events of one topic.`,
+		Long: `Drops waiting events, the oldest first. A gap event tells the far side how many are
+missing. Events in flight may still arrive. --held drops all held events, --topic the
+held events of one topic.`,
 		Example: "  runnel queue drop central -n 100\n  runnel queue drop central --all\n  runnel queue drop central --topic com.example.weather",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if ways := choices(every, count > 0, held, topic != ""); ways != 1 || count < 0 {
@@ -108,9 +108,9 @@ func queueRetryCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
 		Use: "retry [UPLINK]", Short: "Retry held events now", Args: cobra.MaximumNArgs(1),
-		Long: `Retries events that are held because the far side has rejected them: the first one of
-each topic and, once that is accepted, the rest. Without UPLINK it retries those of
-all uplinks of the realm.`,
+		Long: `Retries the events that the far side has rejected: the first held event of each topic
+and, once that is accepted, the rest. Without UPLINK it retries the held events of all
+uplinks of the realm.`,
 		Example: "  runnel queue retry central",
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := ""

@@ -18,8 +18,8 @@ func regCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reg URI (--exec CMD [ARG...] | --echo)",
 		Short: "Offer a procedure from the shell",
-		Long: `Registers a procedure and answers its calls until Ctrl-C, also when the router
-restarts.
+		Long: `Registers a procedure and answers its calls until Ctrl-C. It registers again when
+the router restarts.
 
 --echo returns its arguments. --exec runs a program for each call, without a
 shell: CMD, its own ARGs, then the call's arguments, strings as they are and
@@ -29,8 +29,8 @@ the procedure's URI in RUNNEL_PROCEDURE. What it prints is the result: JSON if i
 parses as JSON, else a string. If it fails, the caller gets the error
 runnel.error.exec with the end of its standard error and the exit status.
 
-A call's arguments come from its caller: end CMD's own ARGs with "--" if CMD takes
-options. Canceling a call kills the program. At most --parallel calls run at a time;
+The caller chooses a call's arguments: if CMD takes options, end its own ARGs with
+"--". Canceling a call kills the program. At most --parallel calls run at a time;
 further ones wait.`,
 		Example: `  runnel reg com.example.echo --echo
   runnel reg com.example.uptime --exec uptime

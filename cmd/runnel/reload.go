@@ -26,9 +26,9 @@ and prints the changes. The realm's permissions must allow that call; the
 built-in default does. SIGHUP does the same.
 
 Listeners, serial lines, uplinks and realms come and go, and permissions and
-principals change. Sessions that are not concerned are not disturbed.
-An invalid config changes nothing: the problems are printed, and the exit status
-is 3. Nor does a config that cannot be applied: exit status 1.
+principals change. Other sessions are not disturbed. A config that is invalid or
+cannot be applied changes nothing: the problems are printed, and the exit status
+is 3 or 1.
 
 With --pid it sends SIGHUP to that process instead, and waits for the outcome that
 the process writes to $RUNTIME_DIRECTORY or /run/runnel. systemd's unit uses this.`,

@@ -25,8 +25,8 @@ func serialListCommand() *cobra.Command {
 		Use:   "ls",
 		Short: "List serial ports with USB identity, driver and the programs that hold them",
 		Long: `Lists the serial ports of this machine, as the device or usb key of a [[serial]]
-table names them. Only one program at a time can open a port. HELD BY names it, as
-far as this user may see (root sees all).`,
+table names them. Only one program at a time can open a port. HELD BY names this
+program if the user may see it (root sees all).`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ports, err := serial.List()

@@ -77,7 +77,7 @@ func tokenRevokeCommand() *cobra.Command {
 		Use:   "revoke TOKEN",
 		Short: "Remove a token; gateways that have enrolled with it stay enrolled",
 		Long: `Removes a token, named by its id as "runnel token ls" prints it, or by the token
-itself. Gateways that enrolled with it stay: "runnel fleet forget" removes one.`,
+itself. Gateways that enrolled with it stay enrolled; "runnel fleet forget" removes one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			id := args[0]
