@@ -93,7 +93,7 @@ const withWill packet.Code = 4
 
 // end ends the session after an error of the connection or of the client. The router then publishes the will.
 func (c *Conn) end(err error) {
-	if err == nil || c.ended != nil {
+	if err == nil {
 		return
 	}
 	if e := (*packet.Error)(nil); errors.As(err, &e) {

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -123,13 +125,15 @@ func (d *device) next() packet.Packet {
 	d.Helper()
 	d.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	p, err := d.r.FromServer()
-	if ne := net.Error(nil); err != nil && errors.As(err, &ne) && ne.Timeout() {
+	switch ne := net.Error(nil); {
+	case err == nil:
+		return p
+	case errors.As(err, &ne) && ne.Timeout():
 		d.Fatal("nothing comes")
+	case ne == nil && err != io.EOF:
+		d.Fatal(err)
 	}
-	if err != nil {
-		return nil
-	}
-	return p
+	return nil
 }
 
 // gets waits for a packet of a type, past PUBLISHes unless one is wanted.
@@ -143,22 +147,23 @@ func gets[P packet.Packet](d *device) (p P) {
 	return p
 }
 
-// ends checks that the connection ends; with MQTT 5 perhaps by DISCONNECT with a code.
+// ends checks that the connection ends: by one CONNACK or DISCONNECT with a code, or by neither if the code is 0.
 func (d *device) ends(code packet.Code) {
 	d.Helper()
-	for {
-		switch p := d.next().(type) {
-		case nil:
-			return
+	var got, want []packet.Code
+	if code != 0 {
+		want = append(want, code)
+	}
+	for p := d.next(); p != nil; p = d.next() {
+		switch p := p.(type) {
 		case *packet.Disconnect:
-			if p.Code != code {
-				d.Errorf("DISCONNECT has %v, not %v", p.Code, code)
-			}
+			got = append(got, p.Code)
 		case *packet.Connack:
-			if p.Code != code {
-				d.Errorf("CONNACK has %v, not %v", p.Code, code)
-			}
+			got = append(got, p.Code)
 		}
+	}
+	if !slices.Equal(got, want) {
+		d.Errorf("ends by %v, not %v", got, want)
 	}
 }
 
