@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/pion/mdns/v2"
@@ -153,12 +154,32 @@ func TestLookupInVain(t *testing.T) {
 }
 
 func TestIsLocal(t *testing.T) {
+	long := strings.Repeat("a", maxName-len(".local")) + ".local"
 	for host, want := range map[string]bool{
+		long: true, long + ".": true, "a" + long: false,
 		"pi.local": true, "PI.Local.": true, "a.b.local": true,
 		"local": false, ".local": false, "pi.local.example": false, "notlocal": false, "127.0.0.1": false, "": false, "[fe80::1]": false,
 	} {
 		if IsLocal(host) != want {
 			t.Errorf("%q: %v", host, !want)
+		}
+	}
+}
+
+// An answer must not direct the router to itself, or to all machines. A link-local address is valid on its interface only.
+func TestDialable(t *testing.T) {
+	for _, c := range []struct {
+		address string
+		local   bool // the answer comes from the loopback interface
+		want    string
+	}{
+		{"192.0.2.1", false, "192.0.2.1"}, {"fd00::1", false, "fd00::1"}, {"169.254.1.1", false, "169.254.1.1"}, {"fe80::1", false, "fe80::1%eth0"},
+		{"0.0.0.0", false, "invalid IP"}, {"::", true, "invalid IP"}, {"224.0.0.251", false, "invalid IP"}, {"ff02::fb", true, "invalid IP"},
+		{"127.0.0.1", false, "invalid IP"}, {"::1", false, "invalid IP"}, {"127.0.0.1", true, "127.0.0.1"}, {"::1", true, "::1"},
+	} {
+		s := &socket{zone: "eth0", local: c.local}
+		if got := s.dialable(netip.MustParseAddr(c.address)).String(); got != c.want {
+			t.Errorf("%s, local: %v: %s, want %s", c.address, c.local, got, c.want)
 		}
 	}
 }

@@ -143,11 +143,8 @@ func (s *socket) read(q *question, found chan<- netip.Addr) {
 			continue // an answer comes from the port of responders (RFC 6762, 6)
 		}
 		q.addresses(buffer[:n], func(a netip.Addr) {
-			if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() && !s.local {
-				return // not the address of another machine
-			}
-			if a.Is6() && a.IsLinkLocalUnicast() {
-				a = a.WithZone(s.zone)
+			if a = s.dialable(a); !a.IsValid() {
+				return
 			}
 			select {
 			case found <- a:
@@ -155,4 +152,16 @@ func (s *socket) read(q *question, found chan<- netip.Addr) {
 			}
 		})
 	}
+}
+
+// dialable returns an answered address, with the zone that a link-local one needs. It returns the zero Addr if the address cannot
+// be that of another machine.
+func (s *socket) dialable(a netip.Addr) netip.Addr {
+	if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() && !s.local {
+		return netip.Addr{}
+	}
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return a.WithZone(s.zone)
+	}
+	return a
 }
