@@ -78,14 +78,14 @@ func (x *Exporter) Stop() {
 	if to := x.to.Load(); to != nil {
 		to.awaitStragglers()
 		x.drainLocal()
-		to.leave()
+		to.finishStoring()
 	}
 }
 
 // Finish returns when all events that the local router has sent are stored.
 func (x *Exporter) Finish() {
 	if to := x.to.Load(); to != nil {
-		to.waitLeft()
+		to.awaitStoring()
 	} else {
 		x.drainLocal()
 	}
@@ -94,7 +94,7 @@ func (x *Exporter) Finish() {
 // Close ends the spool's Run, or leaves it to the link that replaces this one.
 func (x *Exporter) Close() {
 	if to := x.to.Load(); to != nil {
-		to.end(x.stopSpool)
+		to.finish(x.stopSpool)
 	} else {
 		x.stopSpool()
 	}

@@ -58,11 +58,11 @@ func (h *Handover) store(id wamp.ID) {
 // awaitStragglers waits until every event reaches the new link. The old link calls it when it is stopped.
 func (h *Handover) awaitStragglers() { time.Sleep(stragglers) }
 
-// waitLeft waits for leave. The old link's local session stays until then.
-func (h *Handover) waitLeft() { <-h.left }
+// awaitStoring waits for finishStoring. The old link's local session stays until then.
+func (h *Handover) awaitStoring() { <-h.left }
 
-// leave records that the old link stores no more events.
-func (h *Handover) leave() {
+// finishStoring records that the old link stores no more events.
+func (h *Handover) finishStoring() {
 	close(h.left)
 	time.AfterFunc(storedFor, h.forget)
 }
@@ -86,8 +86,8 @@ func (h *Handover) hasStored(id wamp.ID) bool {
 	return ok
 }
 
-// end records that the old link has ended. stop ends the spool's Run and waits for it.
-func (h *Handover) end(stop func()) {
+// finish records that the old link has ended. stop ends the spool's Run and waits for it.
+func (h *Handover) finish(stop func()) {
 	h.stop = stop
 	close(h.ended)
 }

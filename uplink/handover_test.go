@@ -21,7 +21,7 @@ func TestHandover(t *testing.T) {
 		}
 		h.store(2)
 		h.store(3)
-		h.leave()
+		h.finishStoring()
 		if !<-first || !h.hasStored(2) {
 			t.Error("a stored event is unknown")
 		}
@@ -45,7 +45,7 @@ func TestHandoverIsBounded(t *testing.T) {
 		for id := wamp.ID(1); id <= maxStored+1; id++ {
 			h.store(id)
 		}
-		h.leave()
+		h.finishStoring()
 		if !h.hasStored(maxStored) || h.hasStored(maxStored+1) {
 			t.Errorf("the handover must note the first %d events, and no more", maxStored)
 		}

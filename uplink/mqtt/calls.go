@@ -87,7 +87,7 @@ func (c *calls) begin(reply string) (again, full bool) {
 	return false, false
 }
 
-func (c *calls) end(reply string) {
+func (c *calls) finish(reply string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known[reply] = time.Now()
@@ -135,7 +135,7 @@ func (l *Link) called(ctx context.Context, uri string, p *packet.Publish) bool {
 		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are in progress"))
 	case !again:
 		l.calls.work.Go(func() {
-			defer l.calls.end(key)
+			defer l.calls.finish(key)
 			l.call(ctx, q)
 		})
 	}

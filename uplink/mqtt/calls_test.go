@@ -25,7 +25,7 @@ func TestRepeatedCalls(t *testing.T) {
 		begin("first", false)
 		time.Sleep(time.Hour)
 		begin("under way", true)
-		c.end("a/response/1")
+		c.finish("a/response/1")
 		begin("answered", true)
 		time.Sleep(repeatTime)
 		begin("answered just so long ago", true)
@@ -50,14 +50,14 @@ func TestCallsAreBounded(t *testing.T) {
 		if again, full := c.begin("0"); !again || full {
 			t.Errorf("a repetition among many: %v, full %v", again, full)
 		}
-		c.end("0")
+		c.finish("0")
 		if again, full := c.begin("one more"); again || full {
 			t.Errorf("after an answer: a repetition %v, full %v", again, full)
 		}
-		c.end("one more")
+		c.finish("one more")
 		for n := range maxRepeats {
 			c.begin(fmt.Sprint("later ", n))
-			c.end(fmt.Sprint("later ", n))
+			c.finish(fmt.Sprint("later ", n))
 		}
 		known := func(reply string) bool {
 			again, _ := c.begin(reply)

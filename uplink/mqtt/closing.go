@@ -109,7 +109,7 @@ func (l *Link) unanswered(err error) error {
 func (l *Link) explain(err error, open []sent) error {
 	c := &closing{err: err}
 	switch g := isGoodbye(err); {
-	case g != nil && (!g.accuses() || len(open) == 0):
+	case g != nil && (!g.blamesMessage() || len(open) == 0):
 		return c
 	case !endedByPeer(err):
 		return err

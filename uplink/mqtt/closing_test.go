@@ -120,7 +120,7 @@ func TestTakeovers(t *testing.T) {
 			if c.refused > 0 && c.refused == i {
 				all.refused()
 			}
-			got = all.ended(c.unlike == 0 || c.unlike != i, now)
+			got = all.note(c.unlike == 0 || c.unlike != i, now)
 		}
 		if got != c.want || all.sure() != c.want {
 			t.Errorf("%s: %v, sure %v", name, got, all.sure())
@@ -135,7 +135,7 @@ func TestAccusations(t *testing.T) {
 		packet.ServerBusy: false, packet.ServerUnavailable: false, packet.SessionTakenOver: false, packet.BadLogin: false, 0: false,
 	} {
 		err := fmt.Errorf("read: %w", &goodbye{code: code, reason: "closed"})
-		if g := isGoodbye(err); g == nil || g.accuses() != want {
+		if g := isGoodbye(err); g == nil || g.blamesMessage() != want {
 			t.Errorf("code %#x speaks against the message: %v", code, !want)
 		}
 	}

@@ -232,7 +232,7 @@ func (c edgeConn) Leave(err error) {
 	if err == nil && len(c.link.ways) == 1 {
 		return
 	}
-	c.out.Send(c.farewell())
+	c.out.Send(c.prepareDisconnect())
 	c.link.calls.work.Go(func() { // the reader, which calls Leave, must not wait for the writer
 		c.out.Flush(c.open)
 		c.close(sparkplug.ErrHostOffline)
@@ -242,9 +242,9 @@ func (c edgeConn) Leave(err error) {
 // disconnectWithWill is the reason of a DISCONNECT after which the broker publishes the last will (MQTT 5, 3.14.2.1).
 const disconnectWithWill = 0x04
 
-// farewell sends NDEATH, and returns the DISCONNECT that follows. By MQTT 5 the specification wants the last will as well, which hosts ignore
-// because they have its number already.
-func (s *session) farewell() *packet.Disconnect {
+// prepareDisconnect sends NDEATH, and returns the DISCONNECT that follows. By MQTT 5 the specification wants the last will as well,
+// which hosts ignore because they have its number already.
+func (s *session) prepareDisconnect() *packet.Disconnect {
 	d := new(packet.Disconnect)
 	if s.link.node != nil {
 		s.link.node.Leave(edgeConn{s})

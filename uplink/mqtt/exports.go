@@ -55,7 +55,7 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		e.Confirm(nil)
 		return
 	}
-	if l.wasThere(e) {
+	if l.cameFromBroker(e) {
 		l.status.Looped.Add(1)
 		e.Confirm(nil)
 		return
@@ -126,9 +126,9 @@ func (l *Link) awaitRoom() {
 	}
 }
 
-// wasThere reports whether an event has come from this broker already, through another gateway and a router that both link
+// cameFromBroker reports whether an event has come from this broker already, through another gateway and a router that both link
 // to. MQTT does not carry the way of a message, but the other gateway's link adds the broker to it.
-func (l *Link) wasThere(e *client.Event) bool {
+func (l *Link) cameFromBroker(e *client.Event) bool {
 	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
 }
 
@@ -172,9 +172,9 @@ func (l *Link) gap(g *spool.Gap) (*packet.Publish, error) {
 	return newPublish(l.opts.StateTopic+"/"+gapLevel, payload, l.opts.QoS), err
 }
 
-// landed takes an acknowledged event out of the spool.
-func (s *session) landed(id uint16, released bool) {
-	if sequence, ok := s.link.flight.landed(id, released); ok {
+// ackEvent takes an acknowledged event out of the spool.
+func (s *session) ackEvent(id uint16, released bool) {
+	if sequence, ok := s.link.flight.remove(id, released); ok {
 		s.link.trial.Acknowledged(sequence)
 		s.link.opts.Spool.Ack(sequence)
 		s.link.status.EventsUp.Forward()

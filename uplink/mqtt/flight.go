@@ -135,9 +135,9 @@ func (f *flight) received(id uint16) {
 	}
 }
 
-// landed removes an acknowledged event: on PUBACK, and with released on PUBCOMP. A PUBCOMP may also answer a PUBREL without an
+// remove takes an acknowledged event out: on PUBACK, and with released on PUBCOMP. A PUBCOMP may also answer a PUBREL without an
 // event; then ok is false.
-func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
+func (f *flight) remove(id uint16, released bool) (sequence uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.under[id]
@@ -164,9 +164,9 @@ func (f *flight) refused(id uint16) (e sent, ok bool) {
 	return *s, true
 }
 
-// occupy takes a place for a message that is not an event. The first of a connection always gets one: the broker
+// reserve takes a place for a message that is not an event. The first of a connection always gets one: the broker
 // counts only what is sent in this connection.
-func (f *flight) occupy() bool {
+func (f *flight) reserve() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.others > 0 && len(f.under)+f.others >= f.most {
@@ -176,8 +176,8 @@ func (f *flight) occupy() bool {
 	return true
 }
 
-// vacate gives a place back.
-func (f *flight) vacate() {
+// free gives a place back.
+func (f *flight) free() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.others = max(f.others-1, 0)

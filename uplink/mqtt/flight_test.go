@@ -30,10 +30,10 @@ func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 	if _, err := f.take(full, 7, 3, freight{}); err == nil {
 		t.Fatal("there is room for a third")
 	}
-	if n, ok := f.landed(one.id, false); n != 1 || !ok {
+	if n, ok := f.remove(one.id, false); n != 1 || !ok {
 		t.Fatal(n, ok)
 	}
-	if _, ok := f.landed(one.id, false); ok {
+	if _, ok := f.remove(one.id, false); ok {
 		t.Error("one event was acknowledged twice")
 	}
 	if three := take(t, f, 3); three.again {
@@ -72,11 +72,11 @@ func TestFlightAfterRestart(t *testing.T) {
 	if n.again || !n.release {
 		t.Errorf("a new event: %+v", n)
 	}
-	if _, ok := f.landed(n.id, true); ok {
+	if _, ok := f.remove(n.id, true); ok {
 		t.Error("an answer to the release of its id has acknowledged an event")
 	}
 	f.received(n.id)
-	if _, ok := f.landed(n.id, true); !ok {
+	if _, ok := f.remove(n.id, true); !ok {
 		t.Error("the event is not acknowledged")
 	}
 	if n := take(t, f, 6+idSpace); n.release {
@@ -135,7 +135,7 @@ func TestFlightWaitsForRoom(t *testing.T) {
 				t.Errorf("%s: canceled: %v, %v", c.name, taken, err)
 			}
 			wait(t.Context())
-			f.landed(one.id, false)
+			f.remove(one.id, false)
 			if synctest.Wait(); !taken || err != nil || got.again || got.done {
 				t.Errorf("%s: %v, %+v, %v", c.name, taken, got, err)
 			}
@@ -162,11 +162,11 @@ func TestFlightClears(t *testing.T) {
 			f.clear(t.Context())
 			cleared = true
 		}()
-		f.landed(one.id, false)
+		f.remove(one.id, false)
 		if synctest.Wait(); cleared {
 			t.Error("one event is still under way")
 		}
-		f.landed(two.id, false)
+		f.remove(two.id, false)
 		if synctest.Wait(); !cleared {
 			t.Error("no event is under way")
 		}
@@ -181,7 +181,7 @@ func TestFlightOutcome(t *testing.T) {
 	for n := range uint64(5) {
 		ids = append(ids, take(t, f, n+1).id)
 	}
-	f.landed(ids[0], false)
+	f.remove(ids[0], false)
 	f.received(ids[1])
 	landed, open := f.outcome()
 	var numbers []uint64
@@ -191,7 +191,7 @@ func TestFlightOutcome(t *testing.T) {
 	if landed != 1 || !slices.Equal(numbers, []uint64{3, 4, 5}) {
 		t.Errorf("%d acknowledged, %d are open", landed, numbers)
 	}
-	f.landed(ids[1], true)
+	f.remove(ids[1], true)
 	if landed, _ := f.outcome(); landed != 2 {
 		t.Errorf("%d acknowledged", landed)
 	}

@@ -62,8 +62,8 @@ func (b *inbox) forget() {
 	clear(b.ids)
 }
 
-// arrived handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
-func (s *session) arrived(p *packet.Publish) {
+// receive handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
+func (s *session) receive(p *packet.Publish) {
 	if len(p.Payload)+len(p.Topic) > s.link.opts.MaxMessage+naming.MaxTopic {
 		s.tooLarge(p)
 		return

@@ -291,7 +291,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.exporter.Finish()
 	leave()
 	member.Wait()
-	l.standing.leave(l.opts.ClientID)
+	l.standing.save(l.opts.ClientID)
 	l.exporter.Close() // from now on nothing is put into the spool
 	return nil
 }

@@ -91,8 +91,8 @@ type goodbye struct {
 
 func (g *goodbye) Error() string { return g.reason + hint(g.code, g.server) }
 
-// accuses reports whether the code may be the answer to a message.
-func (g *goodbye) accuses() bool {
+// blamesMessage reports whether the code may be the answer to a message.
+func (g *goodbye) blamesMessage() bool {
 	switch g.code {
 	case packet.UnspecifiedError, packet.MalformedPacket, packet.ProtocolError, packet.SpecificError, packet.NotAuthorized,
 		packet.TopicNameInvalid, packet.PacketTooLarge, packet.QuotaExceeded, packet.PayloadInvalid, packet.RetainNotSupported,

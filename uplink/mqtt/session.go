@@ -83,7 +83,7 @@ func (s *session) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			stop()
-			s.leave()
+			s.closeGracefully()
 			s.close(ctx.Err())
 		case <-s.open.Done():
 		}
@@ -172,7 +172,7 @@ func (s *session) state(state string) *packet.Publish {
 
 // sendOwn sends a message of the link itself. Further ones wait in own if the broker accepts no more without an acknowledgement.
 func (s *session) sendOwn(p *packet.Publish) {
-	if s.fit(p); len(s.own) > 0 || p.QoS > 0 && s.version >= packet.V5 && !s.link.flight.occupy() {
+	if s.fit(p); len(s.own) > 0 || p.QoS > 0 && s.version >= packet.V5 && !s.link.flight.reserve() {
 		s.own = append(s.own, p)
 		return
 	}
@@ -189,7 +189,7 @@ func (s *session) ownAcknowledged(p *packet.Ack) {
 		s.send(s.own[0])
 		s.own = s.own[1:]
 	} else if s.version >= packet.V5 {
-		s.link.flight.vacate()
+		s.link.flight.free()
 	}
 }
 
@@ -208,8 +208,8 @@ func newPublish(topic string, payload []byte, qos byte) *packet.Publish {
 	return &packet.Publish{Topic: topic, Payload: payload, QoS: qos}
 }
 
-// leave waits a moment for the events in flight and sends DISCONNECT, so that the broker does not publish the will.
-func (s *session) leave() {
+// closeGracefully waits a moment for the events in flight and sends DISCONNECT, so that the broker does not publish the will.
+func (s *session) closeGracefully() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
@@ -218,7 +218,7 @@ func (s *session) leave() {
 	if s.link.opts.StateTopic != "" {
 		s.send(s.state(offline))
 	}
-	s.out.Send(s.farewell())
+	s.out.Send(s.prepareDisconnect())
 	s.out.Flush(ctx)
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
 	// last packets.
@@ -258,7 +258,7 @@ func (s *session) handle(p packet.Packet) error {
 	s.heard = true
 	switch p := p.(type) {
 	case *packet.Publish:
-		s.arrived(p)
+		s.receive(p)
 	case *packet.Ack:
 		s.acknowledged(p)
 	case *packet.Suback:
@@ -288,7 +288,7 @@ func (s *session) acknowledged(p *packet.Ack) {
 		case p.Code.Failed():
 			s.refused(p)
 		default:
-			s.landed(p.ID, false)
+			s.ackEvent(p.ID, false)
 		}
 	case packet.TypePubrec:
 		if p.Code.Failed() {
@@ -298,7 +298,7 @@ func (s *session) acknowledged(p *packet.Ack) {
 		s.link.flight.received(p.ID)
 		s.answer(packet.TypePubrel, p.ID)
 	case packet.TypePubcomp:
-		s.landed(p.ID, true)
+		s.ackEvent(p.ID, true)
 	}
 }
 

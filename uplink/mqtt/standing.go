@@ -73,8 +73,8 @@ func (s *standing) take(client string) {
 	}
 }
 
-// leave writes the record for the next process.
-func (s *standing) leave(client string) {
+// save writes the record for the next process.
+func (s *standing) save(client string) {
 	s.mu.Lock()
 	r := standingRecord{client, s.filters}
 	text, err := json.Marshal(r)

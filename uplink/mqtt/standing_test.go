@@ -57,7 +57,7 @@ func TestStandingRecord(t *testing.T) {
 	leave := func() {
 		s, log := newTestStanding(dir)
 		s.added("one", subscription{filter: "a", options: 1})
-		if s.leave("gateway"); log.Len() > 0 {
+		if s.save("gateway"); log.Len() > 0 {
 			t.Fatal(log)
 		}
 	}
@@ -89,11 +89,11 @@ func TestNoStandingRecord(t *testing.T) {
 	dir := t.TempDir()
 	s, log := newTestStanding(dir)
 	s.take("gateway")
-	s.leave("gateway")
+	s.save("gateway")
 	none, noLog := newTestStanding("")
 	none.added("one", subscription{filter: "a"})
 	none.take("gateway")
-	none.leave("gateway")
+	none.save("gateway")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 || log.Len()+noLog.Len() > 0 {
 		t.Errorf("%v, %v, log %s%s", entries, err, log, noLog)
 	}
@@ -124,7 +124,7 @@ func TestBrokenStandingRecord(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(file, "in", "the", "way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if s.leave("gateway"); strings.Count(log.String(), "cannot record the subscriptions") != 1 {
+	if s.save("gateway"); strings.Count(log.String(), "cannot record the subscriptions") != 1 {
 		t.Errorf("log %s", log)
 	}
 }

@@ -28,9 +28,9 @@ type takeovers struct {
 // refused notes a failed attempt: the broker is not reachable, which explains the ends before.
 func (t *takeovers) refused() { t.ends = nil }
 
-// ended notes the end of a connection. like means that it looks like a takeover. ended reports whether another client
+// note records the end of a connection. like means that it looks like a takeover. note reports whether another client
 // takes the session over.
-func (t *takeovers) ended(like bool, now time.Time) bool {
+func (t *takeovers) note(like bool, now time.Time) bool {
 	if !like {
 		t.ends = nil
 		return false
@@ -64,7 +64,7 @@ func (l *Link) takenOver(s *session, err error, harmless bool) error {
 		if like && !s.heard {
 			return err // too short to tell
 		}
-		if !l.takeovers.ended(like, time.Now()) {
+		if !l.takeovers.note(like, time.Now()) {
 			return err
 		}
 		how = fmt.Sprintf("and ends the connection soon after, %d times in a row", len(l.takeovers.ends))
@@ -80,7 +80,7 @@ func (l *Link) takenOver(s *session, err error, harmless bool) error {
 // endedByPeer reports whether the other end has closed the connection, for a message or without a reason.
 func endedByPeer(err error) bool {
 	if g := isGoodbye(err); g != nil {
-		return g.accuses()
+		return g.blamesMessage()
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

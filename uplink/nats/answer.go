@@ -64,7 +64,7 @@ func (s *session) accept(m *conn.Msg, name string, here bool) {
 	}
 	m = m.Clone()
 	s.link.calls.work.Go(func() {
-		defer s.link.calls.end(c)
+		defer s.link.calls.finish(c)
 		c.make(ctx, m, name)
 	})
 }
@@ -86,7 +86,7 @@ func (c *calls) begin(in *incoming) (ctx context.Context, ok bool) {
 	return ctx, true
 }
 
-func (c *calls) end(in *incoming) {
+func (c *calls) finish(in *incoming) {
 	c.mu.Lock()
 	delete(c.running, in.key)
 	c.mu.Unlock()
@@ -208,7 +208,7 @@ func (c *incoming) read(m *conn.Msg, name string) (procedure string, o client.Ca
 	if !ok {
 		return "", o, p, client.NewError(wamp.InvalidArgument.Error(), "its header "+payload.HopsField+" is damaged")
 	}
-	if o.ForwardFor, ok = l.arrive(hops); !ok {
+	if o.ForwardFor, ok = l.wayIn(hops); !ok {
 		return "", o, p, client.NewError(wamp.NoSuchProcedure.Error(), "the call has already passed this realm, or too many links")
 	}
 	if p, err = decode(m); err != nil {

@@ -127,7 +127,7 @@ func testBucketIsMadeAgain(t *testing.T, binary string) {
 	b, err := program.js.CreateBucket(ctx, jetstream.BucketConfig{Bucket: "retained"})
 	kit.Must(t, err)
 	a := newSite(t, "a", nats.Options{Import: []nats.Rule{topics("com.example.", spool.Memory)}, Bucket: "retained"}, server)
-	heard := a.hears()
+	heard := a.received()
 	for i := range 5 {
 		_, err := b.Put(ctx, "com.example.state", nil, fmt.Append(nil, i))
 		kit.Must(t, err)

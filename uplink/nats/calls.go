@@ -130,7 +130,7 @@ func (l *Link) declareCalls(ctx context.Context) error {
 		what := "import procedure " + r.Procedure + " (" + r.Match.String() + ")"
 		_, err := l.local.Register(ctx, r.ToLocal(r.Procedure), client.RegisterOptions{
 			Match: r.Match, Invoke: wamp.First, ForwardTimeout: true, Persist: true, Extra: map[string]any{wamp.KeyFallback: true},
-			Refused: func(err error) { l.ruled(what, err) },
+			Refused: func(err error) { l.recordRule(what, err) },
 		}, l.forward)
 		if err != nil {
 			return err
@@ -145,8 +145,8 @@ func (l *Link) finishCalls() {
 	l.calls.work.Wait()
 }
 
-// lingerCalls waits briefly for the calls in progress in both directions, before the link ends.
-func (s *session) lingerCalls() {
+// awaitCalls waits briefly for the calls in progress in both directions, before the link ends.
+func (s *session) awaitCalls() {
 	c := &s.link.calls
 	ctx, cancel := context.WithTimeout(s.open, lingerTime)
 	defer cancel()
@@ -294,7 +294,7 @@ func (l *Link) request(inv *client.Invocation, key string) (q conn.Out, way []cl
 	if !ok {
 		return q, nil, client.NewError(wamp.NoSuchProcedure.Error(), "no rule of the uplink imports it")
 	}
-	way, ok = l.leaveBy(inv.ForwardFor(), client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()})
+	way, ok = l.extendWay(inv.ForwardFor(), client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()})
 	if !ok {
 		l.status.Looped.Add(1)
 		return q, nil, client.NewError(wamp.NoSuchProcedure.Error(), "no callee on either side of the uplink")

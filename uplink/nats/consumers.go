@@ -25,7 +25,7 @@ func (s *session) consume(ctx context.Context) (waiting, unfinished bool) {
 			continue
 		}
 		silent, err := s.consumeAll(ctx, w)
-		s.link.ruled(w.what, err)
+		s.link.recordRule(w.what, err)
 		waiting, unfinished = waiting || silent, unfinished || err != nil
 	}
 	return waiting, unfinished

@@ -18,7 +18,7 @@ func (l *Link) declare(ctx context.Context) error {
 	for _, w := range l.exports {
 		_, err := l.local.Subscribe(ctx, w.Topic, client.SubscribeOptions{
 			Match: w.Match, Persist: true, Confirm: w.Store == spool.Durable, Extra: map[string]any{wamp.KeyRetain: true},
-			Refused: func(err error) { l.ruled(w.what, err) },
+			Refused: func(err error) { l.recordRule(w.what, err) },
 		}, func(e *client.Event) { l.export(w, e) })
 		if err != nil {
 			return err
@@ -27,8 +27,8 @@ func (l *Link) declare(ctx context.Context) error {
 	return nil
 }
 
-// ruled records the answer to a rule; a nil err means that it is accepted.
-func (l *Link) ruled(what string, err error) {
+// recordRule records the answer to a rule; a nil err means that it is accepted.
+func (l *Link) recordRule(what string, err error) {
 	if l.status.SetRuleResult(what, err) && err != nil {
 		l.log.Warn("rule refused", "rule", what, "err", err)
 	}
@@ -42,7 +42,7 @@ func (l *Link) export(w *way, e *client.Event) {
 		e.Confirm(nil) // a wide pattern matches the router's own events, too, and patterns overlap
 		return
 	}
-	hops, ok := l.leave(e)
+	hops, ok := l.wayOut(e)
 	if !ok {
 		l.status.Looped.Add(1)
 		e.Confirm(nil)

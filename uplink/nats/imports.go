@@ -24,9 +24,9 @@ func (s *session) subscribe() {
 		if w.Store == spool.Durable {
 			continue // see pull
 		}
-		sub, err := s.conn.Subscribe(w.subject, "", func(m *conn.Msg) { s.arrived(m) })
+		sub, err := s.conn.Subscribe(w.subject, "", func(m *conn.Msg) { s.receive(m) })
 		if err != nil {
-			s.link.ruled(w.what, err)
+			s.link.recordRule(w.what, err)
 			continue
 		}
 		made[w] = sub
@@ -44,7 +44,7 @@ func (s *session) checkImports(made map[*way]*conn.Sub) {
 		if d := sub.Denied(); d != nil {
 			err = notSubscribed(w.subject, d.Text)
 		}
-		s.link.ruled(w.what, err)
+		s.link.recordRule(w.what, err)
 	}
 }
 
@@ -89,7 +89,7 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 			e.o.Origin = &o
 		}
 	}
-	if e.o.ForwardFor, ok = l.arrive(hops); !ok && l.mayBeNew(hops, e.o.Origin) {
+	if e.o.ForwardFor, ok = l.wayIn(hops); !ok && l.mayBeNew(hops, e.o.Origin) {
 		e.o.ForwardFor, ok, e.own = append(hops, l.cluster()), true, true
 	}
 	if !ok {
@@ -115,8 +115,8 @@ func (l *Link) mayBeNew(hops []client.Hop, o *client.Origin) bool {
 	return o != nil && o.Node != l.opts.Node && len(hops) > 0 && visited(hops[len(hops)-1:], l.place()) && !visited(hops[:len(hops)-1], l.place())
 }
 
-// arrived handles a message of a plain import.
-func (s *session) arrived(m *conn.Msg) {
+// receive handles a message of a plain import.
+func (s *session) receive(m *conn.Msg) {
 	l := s.link
 	uri, ok := subject.URI(string(m.Subject))
 	if !ok {

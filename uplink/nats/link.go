@@ -222,7 +222,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)
-	l.endCalls()
+	l.forgetShards()
 	if ctx.Err() != nil {
 		err = nil // the link is ending
 	}
@@ -254,7 +254,7 @@ func (l *Link) join(ctx context.Context, server *Server) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.began()
+	s.complete()
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ func testEvents(t *testing.T, binary string) {
 	a, b := newSite(t, "a", opts, server), newSite(t, "b", opts, server)
 	a.await("up", isUp)
 	b.await("up", isUp)
-	atA, atB, program := a.hears(), b.hears(), newPlain(t, server)
+	atA, atB, program := a.received(), b.received(), newPlain(t, server)
 	program.subscribed(t, "com.far.", atA, atB)
 	speaker := a.program()
 	say(t, speaker, "com.example.t", "x")
@@ -196,7 +196,7 @@ func testDurableImport(t *testing.T, binary string) {
 	a.await("drained", isDrained)
 	opts := nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}, Export: []nats.Rule{topics("com.example.b.", spool.Durable)}}
 	b := newSite(t, "b", opts, server)
-	heard := b.hears()
+	heard := b.received()
 	kit.Eventually(t, "the consumer", func() bool { return program.consumers(t, nats.DefaultStream) == 1 })
 	say(t, speaker, "com.example.t", "second")
 	expect(t, heard, "com.example.t [second] map[]")
@@ -239,7 +239,7 @@ func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
 	for name, imports := range map[string][]nats.Rule{"a": {topics("com.example.", spool.Memory)}, "b": {topics("com.example.", spool.Memory)}, "c": rule} {
 		s := newSite(t, name, nats.Options{Export: rule, Import: imports}, server)
 		s.await("up", isUp)
-		sites, heard, speakers = append(sites, s), append(heard, s.hears()), append(speakers, s.program())
+		sites, heard, speakers = append(sites, s), append(heard, s.received()), append(speakers, s.program())
 	}
 	program := newPlain(t, server)
 	kit.Eventually(t, "the consumer", func() bool { return program.consumers(t, nats.DefaultStream) == 1 })

@@ -69,8 +69,8 @@ func (s *session) beginCalls() {
 	signal(c.dirty)
 }
 
-// endCalls forgets what the other links have told: this one does not reach them any more.
-func (l *Link) endCalls() {
+// forgetShards forgets what the other links have told: this one does not reach them any more.
+func (l *Link) forgetShards() {
 	l.calls.shards.expire(0)
 	signal(l.calls.dirty)
 }
@@ -97,7 +97,7 @@ func (l *Link) runCalls(ctx context.Context) {
 				continue
 			}
 		case <-ctx.Done():
-			o.end()
+			o.close()
 			return
 		}
 		began := time.Now()
@@ -126,7 +126,7 @@ func (o *offers) share(own map[wamp.Pattern][]string) {
 	if left > 0 {
 		err = fmt.Errorf("%d sharded registrations are too many to tell the other routers, which shard their calls without this one", left)
 	}
-	o.link.ruled("sharded procedures", err)
+	o.link.recordRule("sharded procedures", err)
 }
 
 // registered returns the local patterns to offer, with their rules, and the nodes of sharded registrations by patterns of the cluster.
@@ -320,12 +320,12 @@ func (o *offers) check(want map[wamp.Pattern]*Rule) {
 		}
 	}
 	for r, err := range denied {
-		o.link.ruled("export procedure "+r.Procedure+" ("+r.Match.String()+")", err)
+		o.link.recordRule("export procedure "+r.Procedure+" ("+r.Match.String()+")", err)
 	}
 }
 
-// end ends the subscriptions, so that calls go to other callees.
-func (o *offers) end() {
+// close ends the subscriptions, so that calls go to other callees.
+func (o *offers) close() {
 	o.link.calls.offers.Store(nil)
 	if o.of == nil {
 		return

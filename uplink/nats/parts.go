@@ -40,8 +40,8 @@ type outflow struct {
 	started bool // owned by await
 }
 
-// heard handles a sign of life of the callee.
-func (f *outflow) heard(ctx context.Context, m *conn.Msg) {
+// keepAlive handles a sign of life of the callee.
+func (f *outflow) keepAlive(ctx context.Context, m *conn.Msg) {
 	if n, err := strconv.ParseInt(string(m.Header.Get(payload.TakenField)), 10, 64); err == nil {
 		f.taken.Store(n)
 		signal(f.room)

@@ -33,14 +33,14 @@ func (l *Link) joined(w client.Welcome) {
 	l.readyOnce.Do(func() { close(l.ready) })
 }
 
-// leave returns the way of a local event with this router at its end. ok is false if the event has already been at
+// wayOut returns the way of a local event with this router at its end. ok is false if the event has already been at
 // the cluster, or has crossed too many links.
-func (l *Link) leave(e *client.Event) (hops []client.Hop, ok bool) {
-	return l.leaveBy(e.ForwardFor(), client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()})
+func (l *Link) wayOut(e *client.Event) (hops []client.Hop, ok bool) {
+	return l.extendWay(e.ForwardFor(), client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()})
 }
 
-// leaveBy adds this router to a way. by is the publisher or the caller, as far as it is disclosed.
-func (l *Link) leaveBy(hops []client.Hop, by client.Hop) ([]client.Hop, bool) {
+// extendWay adds this router to a way. by is the publisher or the caller, as far as it is disclosed.
+func (l *Link) extendWay(hops []client.Hop, by client.Hop) ([]client.Hop, bool) {
 	here := l.place()
 	if len(hops) >= l.opts.MaxHops || visited(hops, here) || visited(hops, l.cluster()) {
 		return nil, false
@@ -49,9 +49,9 @@ func (l *Link) leaveBy(hops []client.Hop, by client.Hop) ([]client.Hop, bool) {
 	return append(hops, by), true
 }
 
-// arrive returns the way of a message from the cluster with the cluster at its end. ok is false if the message has
+// wayIn returns the way of a message from the cluster with the cluster at its end. ok is false if the message has
 // already been here, or has crossed too many links. Streams also send back the link's own events. That is not a loop.
-func (l *Link) arrive(hops []client.Hop) ([]client.Hop, bool) {
+func (l *Link) wayIn(hops []client.Hop) ([]client.Hop, bool) {
 	here := l.place()
 	if n := len(hops); n > 0 && visited(hops[n-1:], here) {
 		return nil, false

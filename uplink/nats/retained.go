@@ -106,7 +106,7 @@ func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error
 		return false, nil
 	}
 	k.unproven++
-	p.unpark(bucketMark + v.topic)
+	p.forgetInMemory(bucketMark + v.topic)
 	return true, by()
 }
 
@@ -124,16 +124,16 @@ func (p *puts) take(v *value, again bool) *putting {
 		if k.owed == v.origin {
 			k.owed = ""
 		}
-		p.tidy(v.key, k)
+		p.forgetIfIdle(v.key, k)
 		return nil
 	}
 	k.newest = v.origin
 	return k
 }
 
-// end notes the outcome of a put. It reports whether the value is the newest one of its key. If it is, owe puts it into the spool, so
+// finish notes the outcome of a put. It reports whether the value is the newest one of its key. If it is, keep puts it into the spool, so
 // that no older one gets there behind it; nil: it is stored, or it is in the spool already.
-func (p *puts) end(v *value, stored bool, owe func()) (newest bool) {
+func (p *puts) finish(v *value, stored bool, keep func()) (newest bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.keys[v.key]
@@ -143,16 +143,16 @@ func (p *puts) end(v *value, stored bool, owe func()) (newest bool) {
 	if k.unproven--; stored && k.owed == v.origin {
 		k.owed = ""
 	}
-	if newest = k.newest == v.origin; newest && owe != nil {
+	if newest = k.newest == v.origin; newest && keep != nil {
 		k.owed = v.origin
-		owe()
+		keep()
 	}
-	p.tidy(v.key, k)
+	p.forgetIfIdle(v.key, k)
 	return newest
 }
 
-// owe notes that a value stays in the spool. It reports false if a newer one of the key is known.
-func (p *puts) owe(v *value, again bool) bool {
+// noteInSpool notes that a value stays in the spool. It reports false if a newer one of the key is known.
+func (p *puts) noteInSpool(v *value, again bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.take(v, again)
@@ -162,18 +162,18 @@ func (p *puts) owe(v *value, again bool) bool {
 	return k != nil
 }
 
-// tidy forgets a key of which nothing is under way. Holds mu.
-func (p *puts) tidy(key string, k *putting) {
+// forgetIfIdle forgets a key of which nothing is under way. Holds mu.
+func (p *puts) forgetIfIdle(key string, k *putting) {
 	if k.unproven <= 0 && k.owed == "" {
 		delete(p.keys, key)
 	}
 }
 
-// park keeps a value in memory. It reports false if there is no room.
-func (p *puts) park(e *spool.Event) bool {
+// keepInMemory keeps a value in memory. It reports false if there is no room.
+func (p *puts) keepInMemory(e *spool.Event) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unpark(e.Topic)
+	p.forgetInMemory(e.Topic)
 	size := len(e.Options) + len(e.Payload.Raw)
 	if len(p.parked) >= maxParked || p.bytes+size > maxParkedBytes {
 		return false
@@ -186,16 +186,16 @@ func (p *puts) park(e *spool.Event) bool {
 	return true
 }
 
-// unpark forgets a value in memory. Holds mu.
-func (p *puts) unpark(topic string) {
+// forgetInMemory forgets a value in memory. Holds mu.
+func (p *puts) forgetInMemory(topic string) {
 	if e, ok := p.parked[topic]; ok {
 		p.bytes -= len(e.Options) + len(e.Payload.Raw)
 		delete(p.parked, topic)
 	}
 }
 
-// takeParked takes all values in memory.
-func (p *puts) takeParked() map[string]spool.Event {
+// takeFromMemory takes all values in memory.
+func (p *puts) takeFromMemory() map[string]spool.Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parked := p.parked
@@ -231,7 +231,7 @@ func (s *session) prepareBucket(ctx context.Context) error {
 		s.bucketIsBack()
 	}
 	if len(s.link.imports) > 0 && s.watching.CompareAndSwap(false, true) {
-		s.work.Go(func() { s.bring(b) })
+		s.work.Go(func() { s.publishBucket(b) })
 	}
 	return nil
 }
@@ -240,14 +240,14 @@ func (s *session) prepareBucket(ctx context.Context) error {
 func (s *session) bucketFails(err error) {
 	text := fmt.Errorf(bucketReason, err).Error()
 	s.bucketAway.Store(&text)
-	s.link.ruled("bucket "+s.link.opts.Bucket, err)
+	s.link.recordRule("bucket "+s.link.opts.Bucket, err)
 }
 
 // bucketIsBack has the values sent that wait.
 func (s *session) bucketIsBack() {
 	was := s.bucketAway.Swap(nil)
-	s.link.ruled("bucket "+s.link.opts.Bucket, nil)
-	for _, e := range s.link.puts.takeParked() {
+	s.link.recordRule("bucket "+s.link.opts.Bucket, nil)
+	for _, e := range s.link.puts.takeFromMemory() {
 		s.link.opts.Spool.Put(e, nil)
 	}
 	if was != nil {
@@ -309,9 +309,9 @@ func (s *session) answered(p parcel, err error) {
 	closed := err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil)
 	var owe func()
 	if err != nil && !closed && !p.waits {
-		owe = func() { l.opts.Spool.Put(v.again(), func(err error) { s.owed(p, err) }) }
+		owe = func() { l.opts.Spool.Put(v.again(), func(err error) { s.noteSpooled(p, err) }) }
 	}
-	newest := l.puts.end(v, err == nil, owe)
+	newest := l.puts.finish(v, err == nil, owe)
 	if closed {
 		<-s.slots
 		return // the next session sends it again
@@ -333,8 +333,8 @@ func (s *session) answered(p parcel, err error) {
 	}
 }
 
-// owed notes that the spool keeps a value, or why it does not. The event itself was delivered.
-func (s *session) owed(p parcel, err error) {
+// noteSpooled notes that the spool keeps a value, or why it does not. The event itself was delivered.
+func (s *session) noteSpooled(p parcel, err error) {
 	if err == nil {
 		s.finish(p)
 		return
@@ -346,14 +346,14 @@ func (s *session) owed(p parcel, err error) {
 // wait holds a value from the spool until the bucket takes it.
 func (s *session) wait(p parcel, err error) {
 	l := s.link
-	if !l.puts.owe(p.value, p.again) {
+	if !l.puts.noteInSpool(p.value, p.again) {
 		l.opts.Spool.Ack(p.sequence)
 		return
 	}
 	if l.opts.Spool.Hold(p.sequence, err.Error()) {
 		return
 	}
-	if again := p.value.again(); !l.puts.park(&again) {
+	if again := p.value.again(); !l.puts.keepInMemory(&again) {
 		l.refuse(&l.status.EventsUp, "retained event not kept", p.topic, err)
 	}
 	l.opts.Spool.Ack(p.sequence)
@@ -368,8 +368,8 @@ func (s *session) finish(p parcel) {
 	<-s.slots
 }
 
-// bring publishes those values of the bucket that the rules import.
-func (s *session) bring(b *jetstream.Bucket) {
+// publishBucket publishes those values of the bucket that the rules import.
+func (s *session) publishBucket(b *jetstream.Bucket) {
 	ctx, done := context.WithCancel(s.open)
 	defer done()
 	err := b.Watch(ctx, ">", func(e *jetstream.Entry) {

@@ -57,7 +57,7 @@ func testRetainedEvents(t *testing.T, binary string) {
 	kit.Eventually(t, "the retained events", func() bool {
 		return kept("com.example.state") == "[off] true" && kept("com.example.50*") == "[7] true"
 	})
-	heard := b.hears()
+	heard := b.received()
 	server.Kill()
 	b.await("down", func(s uplink.State) bool { return !s.Up })
 	server.Start(t)

@@ -97,8 +97,8 @@ func newSession(l *Link) *session {
 	return s
 }
 
-// began completes a session whose handshake is done.
-func (s *session) began() {
+// complete prepares a session whose handshake is done.
+func (s *session) complete() {
 	s.js = jetstream.New(s.conn, jetstream.Options{Timeout: s.link.opts.AnswerTime})
 }
 
@@ -123,8 +123,8 @@ func (s *session) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		stop()
-		s.lingerCalls()
-		s.leave()
+		s.awaitCalls()
+		s.awaitAnswers()
 		s.end(ctx.Err())
 	case <-s.open.Done():
 	}
@@ -132,8 +132,8 @@ func (s *session) run(ctx context.Context) error {
 	return context.Cause(s.open)
 }
 
-// leave waits briefly for the answers to everything that was sent.
-func (s *session) leave() {
+// awaitAnswers waits briefly for the answers to everything that was sent.
+func (s *session) awaitAnswers() {
 	ctx, cancel := context.WithTimeout(s.open, leaveTime)
 	defer cancel()
 	if s.conn.Flush(ctx) != nil {
@@ -161,7 +161,7 @@ func (s *session) denied(d *conn.Denied) {
 	defer s.mu.Unlock()
 	if n := s.need(d); n != nil {
 		s.lacks[n] = true
-		s.link.ruled(n.what, n.denial(d.Text))
+		s.link.recordRule(n.what, n.denial(d.Text))
 	}
 	if !d.Publish || d.Subject == "" {
 		return
@@ -224,7 +224,7 @@ func (s *session) checkNeeds() {
 	defer s.mu.Unlock()
 	for i := range needs {
 		if n := &needs[i]; !s.lacks[n] {
-			s.link.ruled(n.what, nil)
+			s.link.recordRule(n.what, nil)
 		}
 	}
 }

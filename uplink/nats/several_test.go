@@ -45,7 +45,7 @@ func testDurableImportOfSeveralStreams(t *testing.T, binary string) {
 	publish("com.example.b.t", -3, 3)
 	opts := nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}}
 	a := newSite(t, "a", opts, server)
-	heard := a.hears()
+	heard := a.received()
 	// hear expects the events of each topic in order.
 	hear := func(from, n int, topics ...string) {
 		t.Helper()

@@ -129,8 +129,8 @@ func (s *site) program() *client.Client {
 	return c
 }
 
-// hears collects the events below com. as "topic arguments keyword arguments".
-func (s *site) hears() chan string {
+// received collects the events below com. as "topic arguments keyword arguments".
+func (s *site) received() chan string {
 	s.t.Helper()
 	heard := make(chan string, 10_000)
 	_, err := s.program().Subscribe(context.Background(), "com.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {

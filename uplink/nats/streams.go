@@ -111,7 +111,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 			names[name] = true
 		}
 		if s.streams[w] = (storage{streams, err}); err == nil {
-			s.link.ruled(w.what, nil)
+			s.link.recordRule(w.what, nil)
 		}
 	}
 	if len(missing) > 0 {
@@ -121,7 +121,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 		}
 		for _, w := range missing {
 			s.streams[w] = storage{[]string{s.link.opts.Stream}, err}
-			s.link.ruled(w.what, err)
+			s.link.recordRule(w.what, err)
 		}
 		if made = err == nil; made {
 			names[s.link.opts.Stream] = true
@@ -147,10 +147,10 @@ func (s *session) goPlain() {
 		if w.Store != spool.Durable {
 			continue
 		}
-		if _, err := s.conn.Subscribe(w.subject, "", s.arrived); err != nil {
+		if _, err := s.conn.Subscribe(w.subject, "", s.receive); err != nil {
 			continue // the connection has ended
 		}
-		s.link.ruled(w.what, errNoKeeper)
+		s.link.recordRule(w.what, errNoKeeper)
 	}
 }
 

@@ -120,7 +120,7 @@ func (w *waiting) handle(sending context.Context) (p client.Payload, over bool, 
 		case payload.Alive:
 			w.quiet, w.probing, w.silence, w.heard = w.link.calls.times.life, false, wamp.NetworkFailure, true
 			if w.parts != nil {
-				w.parts.heard(sending, m)
+				w.parts.keepAlive(sending, m)
 			}
 		case payload.Covered:
 			w.covered()
@@ -134,7 +134,7 @@ func (w *waiting) handle(sending context.Context) (p client.Payload, over bool, 
 				continue
 			}
 			if w.at != "" && m.NoResponders() {
-				return p, true, w.gone()
+				return p, true, w.unreachable()
 			}
 			fallthrough
 		default:
@@ -174,8 +174,8 @@ func (w *waiting) silent() (over bool, err error) {
 // errGone means that the link to which a request was sent is not there any more, and that the call was not made.
 var errGone = errors.New("the link of the callee has gone")
 
-// gone handles the server's answer that the link of the callee is not there.
-func (w *waiting) gone() error {
+// unreachable handles the server's answer that the link of the callee is not there.
+func (w *waiting) unreachable() error {
 	w.link.suspect(w.at)
 	if w.heard {
 		return client.NewError(wamp.NetworkFailure.Error(), errGone.Error())

@@ -210,13 +210,13 @@ func (s *Spool) report(err error) {
 	s.alarm = err
 	now := s.clock.now()
 	c.failed(now)
-	if s.relieve(err) {
+	if s.makeRoomOnDisk(err) {
 		c.retryIn(now, s.opts.Sync)
 	}
 }
 
-// relieve makes room on a full disk by dropping the oldest events there, so that newer events in memory are not dropped.
-func (s *Spool) relieve(err error) bool {
+// makeRoomOnDisk makes room on a full disk by dropping the oldest events there, so that newer events in memory are not dropped.
+func (s *Spool) makeRoomOnDisk(err error) bool {
 	if s.opts.Drop != Oldest || s.memoryOnly < s.opts.MaxMemory/2 || !errors.Is(err, errLow) && !errors.Is(err, syscall.ENOSPC) {
 		return false
 	}

@@ -51,10 +51,10 @@ func (c *catalog) apply(e metaEvent) {
 	case c.census.created:
 		c.add(e.details)
 		if it = c.items[e.id]; it != nil {
-			c.enter(e, it)
+			c.addMember(e, it)
 		}
 	case c.census.entered:
-		c.enter(e, it)
+		c.addMember(e, it)
 	case c.census.deleted:
 		delete(c.items, e.id)
 	case c.census.left:
@@ -64,9 +64,9 @@ func (c *catalog) apply(e metaEvent) {
 	}
 }
 
-// enter notes a new member. Some routers do not report to a session what it has created itself: if others enter that, it
+// addMember notes a new member. Some routers do not report to a session what it has created itself: if others enter that, it
 // has to be asked for.
-func (c *catalog) enter(e metaEvent, it *item) {
+func (c *catalog) addMember(e metaEvent, it *item) {
 	switch {
 	case it != nil && it.members != nil:
 		it.members[e.session] = true

@@ -19,7 +19,7 @@ import (
 // judge holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the
 // error for State, which names the messages that were in flight.
 func (l *Link) judge(err error, open []shipment) error {
-	intended := l.running.Err() != nil || l.remotes.moving() || l.pulse.gaveUp()
+	intended := l.running.Err() != nil || l.remotes.moving() || l.pulse.timedOut()
 	l.searching = len(open) > 0 && !intended && endedByCentre(err)
 	if !l.searching {
 		return err

@@ -53,7 +53,7 @@ func TestTheCentreClosesForAnEvent(t *testing.T) {
 					}}}
 				}, []uplink.Rule{{Topic: "com.", Match: wamp.Prefix, Store: class, Static: true}}, nil)
 				defer w.tearDown()
-				w.settle()
+				w.awaitUp()
 				good := w.listen(w.at(w.centre), "com.good", wamp.Exact)
 				here := w.at(w.edge)
 				for i := range 3 {

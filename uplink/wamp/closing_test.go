@@ -65,7 +65,7 @@ func TestFlight(t *testing.T) {
 			f.wait(context.Background())
 		}()
 		synctest.Wait()
-		f.end()
+		f.close()
 		<-done
 	})
 	f.wait(t.Context()) // the session has ended
@@ -96,9 +96,9 @@ func TestJudge(t *testing.T) {
 			stop()
 			l.running = ctx
 		}},
-		{name: "the link fails back", err: io.EOF, open: open, arrange: func(l *Link) { l.remotes.leave(0) }},
+		{name: "the link fails back", err: io.EOF, open: open, arrange: func(l *Link) { l.remotes.moveTo(0) }},
 		{name: "the route to fail back to does not answer", err: io.EOF, open: open[:1], want: "after PUBLISH to com.a", arrange: func(l *Link) {
-			l.remotes.leave(0)
+			l.remotes.moveTo(0)
 			l.remoteFailed(errors.New("refused"))
 		}},
 		{name: "the link gave the connection up", err: io.EOF, open: open, arrange: func(l *Link) {

@@ -204,7 +204,7 @@ func (d *drain) answered(sequence uint64, err error) {
 	case d.ctx.Err() != nil:
 		// The session has ended: the next one sends it again.
 	case isDown(err):
-		d.flight.end() // the session is ending
+		d.flight.close() // the session is ending
 		d.stopAttempt()
 	case errors.Is(err, wamp.Unavailable):
 		d.stopAttempt() // the centre is full, and may be so for long

@@ -58,8 +58,8 @@ const gateTime = 3 * time.Second
 // errLater is the answer to an event that must be delivered again.
 var errLater = client.NewError(wamp.Unavailable.Error(), "the event must be delivered again")
 
-// pass reports whether an event may be published.
-func (g *gate) pass(number uint64, now time.Time) bool {
+// mayPublish reports whether an event may be published.
+func (g *gate) mayPublish(number uint64, now time.Time) bool {
 	if g.awaited != 0 && number > g.awaited && now.After(g.until) {
 		g.awaited, g.until, g.lowest = min(g.lowest, number), now.Add(gateTime), math.MaxUint64
 	}
@@ -214,7 +214,7 @@ func (k *kept) receive(e *client.Event) {
 		return
 	}
 	if from == nil {
-		l.bring(k.rule, e)
+		l.publishLocally(k.rule, e)
 		e.Confirm(nil)
 		return
 	}
@@ -245,7 +245,7 @@ func (k *kept) mayPublish(number uint64) bool {
 		k.dropped = n
 		k.gate.close(number-1, time.Now())
 	}
-	return k.gate.pass(number, time.Now())
+	return k.gate.mayPublish(number, time.Now())
 }
 
 // published handles the local router's answer.

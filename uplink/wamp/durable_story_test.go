@@ -50,7 +50,7 @@ func tellKept(t *testing.T, may bool, change func(*world, *wamplink.Options), pl
 			change(w, o)
 		}, nil, []uplink.Rule{keptRule("com.example.", time.Hour)})
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		plot(t, w)
 	})
 }
@@ -71,7 +71,7 @@ func (w *world) keptThere() (list []string) {
 // up waits until the link is up again, and nothing moves.
 func (w *world) up() {
 	w.centre.Mend()
-	w.settle()
+	w.awaitUp()
 	time.Sleep(5 * time.Second)
 	synctest.Wait()
 }
@@ -166,7 +166,7 @@ func TestKeptImportWithoutData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := build(t, nil, []uplink.Rule{keptRule("com.example.", 0)})
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		h := w.listen(w.at(w.edge), "com.example.", wamp.Prefix)
 		w.publish(w.at(w.centre), "com.example.a", 1)
 		wantHeard(t, h, "com.example.a[1]map[]")

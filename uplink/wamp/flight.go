@@ -49,8 +49,8 @@ func (f *flight) remove(sequence uint64) {
 	}
 }
 
-// end notes that the session has ended.
-func (f *flight) end() {
+// close notes that the session has ended.
+func (f *flight) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over = true

@@ -11,7 +11,7 @@ func TestGate(t *testing.T) {
 	var g gate
 	pass := func(number uint64, want bool) {
 		t.Helper()
-		if got := g.pass(number, now); got != want {
+		if got := g.mayPublish(number, now); got != want {
 			t.Errorf("%d passes: %v", number, got)
 		}
 	}

@@ -49,7 +49,7 @@ func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *wor
 			kit.Must(t, err)
 		}, export, nil, denied...)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		plot(t, w)
 	})
 }
@@ -69,7 +69,7 @@ func TestDurableEventThatIsNotStored(t *testing.T) {
 			kit.Must(t, err)
 		}, rules, nil)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		w.centre.Cut()
 		synctest.Wait()
 		publish := func(topic string, size int) error {

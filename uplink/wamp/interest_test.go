@@ -78,7 +78,7 @@ func TestInterestOfOthersInWhatTheLinkWantsItself(t *testing.T) {
 		synctest.Wait()
 		w.listen(w.at(w.centre), "com.example.a", wamp.Exact)
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 		w.publish(here, "com.example.a")
 		w.crossed(2)
 		w.publish(here, "com.example.b")
@@ -112,7 +112,7 @@ func TestWhereTheCentreDoesNotTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := build(t, both, both, auth.Permission{URI: "wamp.", Match: wamp.Prefix})
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		here, there := w.at(w.edge), w.at(w.centre)
 		if w.link.State().Interest {
 			t.Error("interest is followed")
@@ -202,7 +202,7 @@ func TestLocalFirst(t *testing.T) {
 			t.Errorf("a call of what may be there by now: %v", err)
 		}
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 		call("centre")
 		if _, err = here.Call(t.Context(), "com.example.new", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NoSuchProcedure) {
 			t.Errorf("a call of what is not there: %v", err)
@@ -302,7 +302,7 @@ func TestTheNextLinkIsCalled(t *testing.T) {
 			t.Errorf("with both down: %v, %v", who, err)
 		}
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 		if who, err := call(); who != "centre" {
 			t.Errorf("with the first one back: %v, %v", who, err)
 		}

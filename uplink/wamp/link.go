@@ -201,7 +201,7 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	})
 	work.Go(func() {
 		<-ctx.Done()
-		l.linger()
+		l.awaitFlight()
 		leave() // this also ends the wait for room in the spool
 	})
 	work.Go(func() { l.heartbeat(ctx) })
@@ -271,7 +271,7 @@ func (l *Link) remoteLeft(err error) {
 	l.reportAbove(nil)
 	err = l.endDrain(err)
 	l.interest.Store(nil)
-	l.status.Ended(l.remotes.fate(l.pulse.fate(err)))
+	l.status.Ended(l.remotes.endCause(l.pulse.endCause(err)))
 	l.noteClash(err)
 	l.checkWatches(&l.remote)
 }

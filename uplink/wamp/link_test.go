@@ -163,7 +163,7 @@ func TestTheCentreGoesAwayAndReturns(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 		w.publish(here, "com.example.a", "again")
 		wantHeard(t, atCentre, "com.example.a[0]map[]; com.example.a[1]map[]; com.example.a[2]map[]; com.example.a[3]map[]; "+
 			"com.example.a[4]map[]; com.example.a[again]map[]")
@@ -205,7 +205,7 @@ func TestCallsUnderWayFailWhenTheCentreGoesAway(t *testing.T) {
 			t.Errorf("calls up: %+v", s)
 		}
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 	})
 }
 
@@ -216,7 +216,7 @@ func TestRefusedRuleLeavesTheOthersAlone(t *testing.T) {
 		w := build(t, []uplink.Rule{taken}, append([]uplink.Rule{secret, {Procedure: "com.example.mine"}}, both...),
 			auth.Permission{URI: "com.secret.", Match: wamp.Prefix})
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		here, there := w.at(w.edge), w.at(w.centre)
 		atEdge := w.listen(here, "com.", wamp.Prefix)
 		w.publish(there, "com.example.a", 1)
@@ -237,7 +237,7 @@ func TestRegistrationConflictIsResolvedByWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := build(t, []uplink.Rule{{Procedure: "com.example.mine"}}, nil)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		here, there := w.at(w.edge), w.at(w.centre)
 		w.offer(here, "com.example.mine", func(context.Context, *client.Invocation) (client.Payload, error) {
 			return client.Args("edge"), nil
@@ -248,7 +248,7 @@ func TestRegistrationConflictIsResolvedByWaiting(t *testing.T) {
 		other, err := there.Register(t.Context(), "com.example.mine", client.RegisterOptions{}, nil)
 		kit.Must(t, err)
 		w.centre.Mend()
-		w.settle()
+		w.awaitUp()
 		if s := w.link.State(); len(s.Refused) != 1 || !strings.Contains(s.Refused[0], "procedure_already_exists") {
 			t.Errorf("refused: %q", s.Refused)
 		}

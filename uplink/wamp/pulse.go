@@ -119,15 +119,15 @@ func (p *pulse) limit() time.Duration {
 	return p.patience + min(time.Duration(max(p.owed.Load(), 0))*time.Second/slowest, mostSlack)
 }
 
-// gaveUp reports whether await has closed the present connection.
-func (p *pulse) gaveUp() bool {
+// timedOut reports whether await has closed the present connection.
+func (p *pulse) timedOut() bool {
 	conn := p.conn.Load()
 	return conn != nil && conn.dead.Load()
 }
 
-// fate returns why a session has ended: err, unless await has closed the connection.
-func (p *pulse) fate(err error) error {
-	if p.gaveUp() {
+// endCause returns why a session has ended: err, unless await has closed the connection.
+func (p *pulse) endCause(err error) error {
+	if p.timedOut() {
 		return fmt.Errorf("the central router has not answered for %v", p.patience)
 	}
 	return err

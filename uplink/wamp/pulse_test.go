@@ -53,10 +53,10 @@ func TestSilence(t *testing.T) {
 					t.Errorf("closed: %v, after %v", conn.closed, took)
 				}
 				err := errors.New("read: closed")
-				if gave := p.gaveUp(); gave != conn.closed || strings.Contains(p.fate(err).Error(), "has not answered for 10s") != gave {
-					t.Errorf("gave up: %v, %v", gave, p.fate(err))
+				if gave := p.timedOut(); gave != conn.closed || strings.Contains(p.endCause(err).Error(), "has not answered for 10s") != gave {
+					t.Errorf("gave up: %v, %v", gave, p.endCause(err))
 				}
-				if p.watch(conn); p.gaveUp() || p.fate(err) != err {
+				if p.watch(conn); p.timedOut() || p.endCause(err) != err {
 					t.Error("the next connection is given up, too")
 				}
 			})
@@ -80,7 +80,7 @@ func TestSilenceAtTheEnd(t *testing.T) {
 	p, conn := pulse{patience: time.Hour}, new(closable)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if p.await(ctx, p.watch(conn).(*watched), nil); conn.closed || p.gaveUp() {
+	if p.await(ctx, p.watch(conn).(*watched), nil); conn.closed || p.timedOut() {
 		t.Error("the connection is given up")
 	}
 }

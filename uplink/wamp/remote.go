@@ -58,15 +58,15 @@ func (r *remotes) better() []Remote {
 	return r.list[:r.at]
 }
 
-// leave makes the route at index i the next one, and notes that the session is ended on purpose.
-func (r *remotes) leave(i int) {
+// moveTo makes the route at index i the next one, and notes that the session is ended on purpose.
+func (r *remotes) moveTo(i int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.next, r.leaving = i, true
 }
 
-// fate returns why a session has ended: err, unless it was ended for another route.
-func (r *remotes) fate(err error) error {
+// endCause returns why a session has ended: err, unless it was ended for another route.
+func (r *remotes) endCause(err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.leaving {
@@ -132,7 +132,7 @@ func (l *Link) move(ctx context.Context, i int) {
 		}
 	}
 	l.log.Info("failing back", "url", l.remotes.list[i].URL)
-	l.remotes.leave(i)
+	l.remotes.moveTo(i)
 	l.remote.client.Rejoin()
 }
 

@@ -44,7 +44,7 @@ func TestHalfOpenConnectionIsFound(t *testing.T) {
 			}}}
 		}, both, both)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		time.Sleep(5 * time.Minute) // an idle link stays up
 		if s := w.link.State(); s.Reconnects != 0 {
 			t.Fatalf("state %+v", s)
@@ -61,7 +61,7 @@ func TestHalfOpenConnectionIsFound(t *testing.T) {
 			t.Errorf("last error %q", s.LastError)
 		}
 		deaf.Store(false)
-		w.settle()
+		w.awaitUp()
 		if s := w.link.State(); s.Reconnects != 1 {
 			t.Errorf("state %+v", s)
 		}
@@ -91,7 +91,7 @@ func TestFailoverAndBack(t *testing.T) {
 			o.Remote = w.twoRoutes(&firstIsDown, 0)
 		}, both, both)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		here, there := w.at(w.edge), w.at(w.centre)
 		release := make(chan struct{})
 		w.offer(there, "com.example.slow", func(context.Context, *client.Invocation) (client.Payload, error) {
@@ -145,7 +145,7 @@ func TestCallsDuringAMove(t *testing.T) {
 			o.Remote = w.twoRoutes(&firstIsDown, 3*time.Second)
 		}, nil, both)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		here := w.at(w.edge)
 		w.offer(w.at(w.centre), "com.example.a", func(context.Context, *client.Invocation) (client.Payload, error) {
 			return client.Args("done"), nil
@@ -177,7 +177,7 @@ func TestAnsweringTimeIsMeasured(t *testing.T) {
 			}}}
 		}, both, nil)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		time.Sleep(time.Minute)
 		if s := w.link.State(); s.RoundTrip != 300*time.Millisecond {
 			t.Errorf("round trip %v", s.RoundTrip)
@@ -209,7 +209,7 @@ func TestEndWaitsForEventsUnderWay(t *testing.T) {
 				}}}
 			}, both, nil)
 			defer w.tearDown()
-			w.settle()
+			w.awaitUp()
 			w.listen(w.at(w.centre), "com.example.a", wamp.Exact)
 			time.Sleep(time.Minute) // the link knows of the subscriber
 			here := w.at(w.edge)

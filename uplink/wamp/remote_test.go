@@ -40,8 +40,8 @@ func TestRemotesOnTheMove(t *testing.T) {
 		{"failed", (*remotes).failed},
 	} {
 		r := remotes{list: []Remote{{URL: "tcp://a"}, {URL: "tcp://b"}}, at: 1}
-		if better := r.better(); r.moving() || r.fate(ended) != ended || len(better) != 1 || better[0].URL != "tcp://a" {
-			t.Errorf("on the second route: moving %v, %v, preferred %v", r.moving(), r.fate(ended), better)
+		if better := r.better(); r.moving() || r.endCause(ended) != ended || len(better) != 1 || better[0].URL != "tcp://a" {
+			t.Errorf("on the second route: moving %v, %v, preferred %v", r.moving(), r.endCause(ended), better)
 		}
 		r.list[0].Dial = func(context.Context) (client.Conn, error) {
 			if !r.moving() {
@@ -49,12 +49,12 @@ func TestRemotesOnTheMove(t *testing.T) {
 			}
 			return nil, nil
 		}
-		r.leave(0)
-		if err := r.fate(ended); !r.moving() || err.Error() != "going back to tcp://a" {
+		r.moveTo(0)
+		if err := r.endCause(ended); !r.moving() || err.Error() != "going back to tcp://a" {
 			t.Errorf("%v, moving %v", err, r.moving())
 		}
 		r.dial(t.Context())
-		if c.then(&r); r.moving() || r.fate(ended) != ended {
+		if c.then(&r); r.moving() || r.endCause(ended) != ended {
 			t.Errorf("%s: still on the move", c.name)
 		}
 	}

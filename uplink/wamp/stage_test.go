@@ -120,7 +120,7 @@ func tell(t *testing.T, export, imports []uplink.Rule, plot func(t *testing.T, w
 	synctest.Test(t, func(t *testing.T) {
 		w := build(t, export, imports)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		plot(t, w)
 	})
 }
@@ -152,8 +152,8 @@ func buildWith(t *testing.T, change func(*world, *wamplink.Options), export, imp
 	return w
 }
 
-// settle waits until the link is up and everything is as its rules say, or as far as it goes.
-func (w *world) settle() {
+// awaitUp waits until the link is up and everything is as its rules say, or as far as it goes.
+func (w *world) awaitUp() {
 	w.Helper()
 	for range 1000 {
 		synctest.Wait()

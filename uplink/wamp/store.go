@@ -124,8 +124,8 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 	return d.Dict().Raw
 }
 
-// linger waits briefly for the events in flight when the link ends.
-func (l *Link) linger() {
+// awaitFlight waits briefly for the events in flight when the link ends.
+func (l *Link) awaitFlight() {
 	if up := l.up.Load(); up != nil {
 		ctx, cancel := context.WithTimeout(*up, lastEvents)
 		defer cancel()

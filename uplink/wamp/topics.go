@@ -10,7 +10,7 @@ import (
 func (l *Link) subscribe(s share) (end func(), err error) {
 	from, forward, extra := &l.local, l.keep, map[string]any{wamp.KeyRetain: true}
 	if s.rule.direction == imports {
-		from, forward, extra = &l.remote, l.bring, nil
+		from, forward, extra = &l.remote, l.publishLocally, nil
 	}
 	sub, err := from.client.Subscribe(atOnce, s.URI, client.SubscribeOptions{
 		Match: s.Match, Persist: true, Refused: l.refusal(s, from),
@@ -30,12 +30,12 @@ func (l *Link) subscribe(s share) (end func(), err error) {
 	return func() { s.rule.subscribed.Add(-1); sub.Unsubscribe(atOnce) }, nil
 }
 
-// bring publishes an imported event in the local realm. The client hands events over one at a time, so the events of one
+// publishLocally publishes an imported event in the local realm. The client hands events over one at a time, so the events of one
 // publisher keep their order. When the local router is slow, Publish waits, and so the central router has to.
 //
 // The event does not disclose its publisher: that would be the link, and a router that refuses disclosure would drop the event
 // without an error.
-func (l *Link) bring(r *rule, e *client.Event) {
+func (l *Link) publishLocally(r *rule, e *client.Event) {
 	topic, way, ok := l.admit(r, &l.remote, &l.local, e)
 	if !ok {
 		return

@@ -20,7 +20,7 @@ func TestMaxHops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := buildWith(t, func(_ *world, o *wamplink.Options) { o.MaxHops = 3 }, both, both)
 		defer w.tearDown()
-		w.settle()
+		w.awaitUp()
 		w.offer(w.at(w.edge), "com.example.call", func(context.Context, *client.Invocation) (client.Payload, error) {
 			return client.Args("done"), nil
 		})

@@ -135,11 +135,11 @@ func (n *Node) Settle() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range n.order {
-		n.buryIfDown(d)
+		n.sendDeath(d)
 	}
 }
 
-func (n *Node) buryIfDown(d *device) {
+func (n *Node) sendDeath(d *device) {
 	if d.down && d.born && n.conn != nil {
 		n.send("DDEATH", d.name, nil)
 		d.born = false
@@ -191,7 +191,7 @@ func (n *Node) LineState(state map[string]any) {
 		}
 		was := d.down
 		d.down = down || allSilent(slaves, d.slave)
-		if n.buryIfDown(d); was && !d.down && d.heard && !d.born && n.conn != nil {
+		if n.sendDeath(d); was && !d.down && d.heard && !d.born && n.conn != nil {
 			n.birth(d)
 		}
 	}

@@ -75,7 +75,7 @@ func (c *Conn) close(why error) {
 	}
 	close(c.done)
 	for _, b := range inboxes {
-		b.end(ErrClosed)
+		b.finish(ErrClosed)
 	}
 	for _, p := range pings {
 		p <- ErrClosed

@@ -79,8 +79,8 @@ func (b *Inbox) remove() bool {
 	return ok
 }
 
-// end tells the handler that no more messages will arrive.
-func (b *Inbox) end(err error) {
+// finish tells the handler that no more messages will arrive.
+func (b *Inbox) finish(err error) {
 	if b.timer != nil {
 		b.timer.Stop()
 	}

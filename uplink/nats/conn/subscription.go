@@ -85,7 +85,7 @@ func (c *Conn) deny(d *Denied) {
 	c.mu.Unlock()
 	for _, b := range failed {
 		if b.remove() {
-			b.end(d)
+			b.finish(d)
 		}
 	}
 }

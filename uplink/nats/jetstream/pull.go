@@ -57,7 +57,7 @@ func (c *Consumer) pull(ctx context.Context, opts PullOptions, handler func(*con
 		consumer: c, batch: opts.Batch, silence: 3 * heartbeat, fleeting: fleeting, handler: handler, wake: make(chan struct{}, 1),
 		next: conn.Out{Subject: c.js.prefix + ".CONSUMER.MSG.NEXT." + c.Stream + "." + c.Name, Data: body},
 	}
-	defer p.end()
+	defer p.close()
 	return p.run(ctx)
 }
 
@@ -139,7 +139,7 @@ func (p *puller) request() (alive bool, problem, err error) {
 	b := &batch{left: p.batch}
 	// Messages arrive by their own subjects, so each batch needs a subscription. Its end also ends the request at the server.
 	c := p.consumer.js.conn
-	if b.sub, err = c.Subscribe(c.NewInbox(), "", func(m *conn.Msg) { p.arrived(b, m) }); err != nil {
+	if b.sub, err = c.Subscribe(c.NewInbox(), "", func(m *conn.Msg) { p.receive(b, m) }); err != nil {
 		return alive, nil, err
 	}
 	p.batches = append(p.batches, b)
@@ -155,8 +155,8 @@ func (p *puller) request() (alive bool, problem, err error) {
 	return alive, problem, nil
 }
 
-// arrived handles a message or a status for a batch.
-func (p *puller) arrived(b *batch, m *conn.Msg) {
+// receive handles a message or a status for a batch.
+func (p *puller) receive(b *batch, m *conn.Msg) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
@@ -226,8 +226,8 @@ func (p *puller) silent() {
 	p.problem = conn.ErrNoResponders
 }
 
-// end ends all calls of the handler.
-func (p *puller) end() {
+// close ends all calls of the handler.
+func (p *puller) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
