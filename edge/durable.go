@@ -115,8 +115,8 @@ func (m *realm) keepFor(d *durable.Subscription) {
 }
 
 // markDurable changes the number of durable subscriptions to a topic or pattern. The meta events announce a subscriber with a
-// made-up session id, which stays. By it, links learn that the events are wanted even while there are no consumers. The caller
-// holds mu.
+// made-up session id, which stays. By it, a session that forwards to another router learns that the events are wanted even
+// while there are no consumers. The caller holds mu.
 func (m *realm) markDurable(t *turn, d *durable.Subscription, change int) {
 	uri, match := d.Pattern()
 	next := subscription{uri: uri, match: match}

@@ -77,7 +77,7 @@ func (c *metaCall) durableAck() ([]any, error) {
 
 // durableKeep answers runnel.durable.keep(prefix, names): it removes the durable subscriptions that the caller, or an earlier
 // session of its authid, has created, whose names begin with prefix, and which are not in the list. It returns the names of
-// those that it has removed. A link removes the subscriptions of former rules by it.
+// those that it has removed. A session whose rules have changed removes the subscriptions of its former rules by it.
 func (c *metaCall) durableKeep() ([]any, error) {
 	prefix, err := c.text(0)
 	if err != nil {

@@ -121,7 +121,7 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 	case state == dedup.Pending:
 		w := mark.Waiting
 		before := w.publisher
-		if before != nil && !before.internal() && s.internal() { // a link repeats the event: the gateway gets the answer
+		if before != nil && !before.internal() && s.internal() { // an internal session repeats the event: the gateway gets the answer
 			return nil, refusal{wamp.Unavailable, "the publication is in progress"}
 		}
 		if before != nil {

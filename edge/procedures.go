@@ -35,7 +35,7 @@ type calleeSeat struct {
 	uri            string
 	match          wamp.Match
 	node           string                 // see shard.go
-	far            atomic.Pointer[string] // the nodes that a link reaches; nil: none are known
+	far            atomic.Pointer[string] // the nodes at other routers that the session reaches; nil: none are known
 	role           *auth.Role             // the session's role when it registered
 	granted        bool                   // by the role's authorizer
 	forwardTimeout bool                   // the callee enforces CALL.Options.timeout itself

@@ -36,7 +36,8 @@ func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 	return best
 }
 
-// weight returns the weight of the callee for a resource key. A link has the highest weight of the nodes that it reaches.
+// weight returns the weight of the callee for a resource key. A callee that reaches nodes at
+// other routers has the highest weight of these.
 func (s *calleeSeat) weight(resource string) (weight uint64) {
 	nodes := s.node
 	if far := s.far.Load(); far != nil && *far != "" {
@@ -49,8 +50,8 @@ func (s *calleeSeat) weight(resource string) (weight uint64) {
 }
 
 // answering returns the callee for a call, and its registration; nil if there is none. For a call with a resource key it
-// also considers the nodes that links name at other routers. Of both, the more specific registration wins; at equal
-// patterns, the greater weight. A link's own call never goes back to it.
+// also considers the nodes at other routers that callees have named. Of both, the more specific registration wins; at equal
+// patterns, the greater weight. A call never goes back to its caller.
 func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registration, seat *calleeSeat) {
 	reg, ok := s.realm.procedure(uri)
 	if !ok {
@@ -63,17 +64,17 @@ func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registrati
 	if !reg.sharded.Load() && !reg.sharded.Swap(true) {
 		s.realm.announce(t, wamp.OnShard, s.id, reg.id)
 	}
-	if away, ok := s.realm.fallbacks.Best(uri); ok && away != reg {
-		other, order := away.chooseFor(o.resource), away.pattern().CompareSpecificity(reg.pattern())
+	if remote, ok := s.realm.fallbacks.Best(uri); ok && remote != reg {
+		other, order := remote.chooseFor(o.resource), remote.pattern().CompareSpecificity(reg.pattern())
 		if far := other.far.Load(); far != nil && *far != "" && other.session != s && (order < 0 || order == 0 && other.weight(o.resource) >= seat.weight(o.resource)) {
-			return away, other
+			return remote, other
 		}
 	}
 	return reg, seat
 }
 
-// registrationReach notes the nodes that the calling link reaches by its registration of a pattern. Their names are one text, with "\x00"
-// between them.
+// registrationReach notes the nodes that the caller reaches by its registration of a pattern. Their names are one text,
+// with "\x00" between them.
 func (c *metaCall) registrationReach() ([]any, error) {
 	p, err := c.pattern()
 	nodes, wrong := c.text(2)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,6 +188,32 @@ func TestTopLevel(t *testing.T) {
 		if name := e.Name(); !strings.HasPrefix(name, ".") && !slices.Contains(topLevel, name) {
 			t.Errorf("%s: the top level is fixed; find it a place below %v", name, topLevel[:6])
 		}
+	}
+}
+
+// linkWord matches the words for what the router does not know: its links to other routers.
+var linkWord = regexp.MustCompile(`(?i)\b((up)?link(s|ed)?|away)\b`)
+
+// The router has no word for its links to other routers. Its client does: links use it.
+func TestRouterKnowsNoLinks(t *testing.T) {
+	packages := 0
+	for dir, files := range productFiles(t) {
+		if top, _, _ := strings.Cut(dir, "/"); top != "edge" || dir == "edge/client" {
+			continue
+		}
+		packages++
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if word := linkWord.Find(text); word != nil {
+				t.Errorf("%s has the word %q: name what the session may do, such as \"internal\" or \"forwards\"", file, word)
+			}
+		}
+	}
+	if packages < 10 {
+		t.Errorf("only %d packages found", packages)
 	}
 }
 

@@ -176,7 +176,7 @@ func (h *head) stored(e *store.Event, options func(*store.Event) error) (p Publi
 }
 
 // published returns the time when an event was first published. This is the time of its arrival, or an earlier time
-// that a link gives, if the link's clock was set. dated reports whether a link gives the time.
+// that another router gives, if that router's clock was set. dated reports whether a router gives the time.
 func published(e *store.Event, at int64) (first time.Time, dated bool) {
 	for f := e.Dict.Fields(); e.Forwarded && f.Next(); {
 		if string(f.Key()) == wamp.KeyTime {

@@ -178,7 +178,7 @@ func (s *Store) openLog(dir string) error {
 		return err
 	}
 	if others > 0 {
-		return fmt.Errorf("read %s: %d records are of another version of runnel; run that version, or move the directory away", dir, others)
+		return fmt.Errorf("read %s: %d records are of another version of runnel; run that version, or move the directory elsewhere", dir, others)
 	}
 	last := s.written
 	s.journal, s.synced = log, last

@@ -1,7 +1,7 @@
 package wamp
 
-// Node identifies a router among all others. A link sends its router's Node in HELLO.Details._node. The router that it
-// joins answers with its own Node, and those of the routers above it, in WELCOME.Details._nodes.
+// Node identifies a router among all others. A session of a router sends that router's Node in HELLO.Details._node. The router
+// that it joins answers with its own Node, and those of the routers above it, in WELCOME.Details._nodes.
 type Node struct {
 	ID   string // node id, without the realm, as in the hops of an event; must be unique
 	Name string // name in the origins of its events; need not be unique across installations
@@ -17,7 +17,7 @@ type Node struct {
 // maxNodeText is the limit for each text of a Node, in bytes.
 const maxNodeText = 255
 
-// ClashesWith reports whether two nodes must not be linked. They clash if they have the same id. They also clash if one
+// ClashesWith reports whether two nodes must not be connected. They clash if they have the same id. They also clash if one
 // has a copy of the other's data directory, so that both number their events alike. A node never clashes with itself.
 func (n Node) ClashesWith(other Node) bool {
 	if n.Boot == "" || other.Boot == "" || n.Boot == other.Boot {

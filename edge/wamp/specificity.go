@@ -7,8 +7,8 @@ import (
 
 // CompareSpecificity orders patterns that match the same URI: it is negative if p takes precedence over q. An exact URI
 // comes first, then the longest prefix, then the wildcard whose literal components reach further to the right
-// (advanced/rpc_pattern_based_registration.md). This order decides between permissions, and between the rules of a
-// link.
+// (advanced/rpc_pattern_based_registration.md). This order decides between permissions, and between the rules by
+// which routers forward.
 func (p Pattern) CompareSpecificity(q Pattern) int {
 	switch {
 	case p.Match != q.Match:

@@ -56,7 +56,7 @@ func Reserved[T string | []byte](uri T) bool {
 }
 
 // OfNode reports whether the first component of uri is "runnel". These URIs are about the router itself and its
-// machine. They cross a link only if a rule names them.
+// machine. They go to another router only if a rule names them.
 func OfNode[T string | []byte](uri T) bool {
 	return len(uri) >= 7 && string(uri[:7]) == "runnel."
 }
