@@ -229,6 +229,11 @@ func TestOutboxStates(t *testing.T) {
 		}
 		controls += pong
 	}
+	rest := "\x8a" + string(rune(maxControls-len(controls)-2)) + strings.Repeat("r", maxControls-len(controls)-2)
+	if who := addControl(frame.Pong, rest[2:]); who != byOther {
+		t.Errorf("the last one of maxControls is written by %d", who)
+	}
+	controls += rest
 	if who := addControl(frame.Pong, pong[2:]); who != bySender {
 		t.Errorf("control frames beyond maxControls are written by %d", who)
 	}
@@ -293,15 +298,20 @@ func TestOutboxStates(t *testing.T) {
 	s.closing = false
 
 	// Closed: a control frame that cannot be written is no error of the frames before it.
-	add("lost")
+	add("written")
+	wait = reading("written")
+	if err := s.flush(true); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	s.control(frame.Pong, []byte("lost"))
 	near.Close()
+	if done, err := s.flushed(true); !done || err != nil {
+		t.Errorf("flushed with a control frame that is lost: %v, %v", done, err)
+	}
+	add("lost")
 	if done, err := s.flushed(true); done || err == nil {
 		t.Errorf("flushed on a closed connection: %v, %v", done, err)
-	}
-	s.promise()
-	s.controls = len(s.frames)
-	if !s.onlyControls() {
-		t.Error("control frames count as the writer's own")
 	}
 }
 

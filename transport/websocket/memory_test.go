@@ -2,12 +2,15 @@ package websocket
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 
 	"runnel/edge/budget"
+	"runnel/test/kit"
+	"runnel/transport/websocket/frame"
 	"runnel/transport/wire"
 )
 
@@ -126,6 +129,34 @@ func TestOpenHoldsBuffers(t *testing.T) {
 	}
 	if spare() {
 		t.Error("more buffers are lent than there may be")
+	}
+}
+
+// TestControlFramesAreCharged: a control frame that outgrows the first buffer is charged until it is written.
+func TestControlFramesAreCharged(t *testing.T) {
+	memory := budget.New(1<<30, slog.Default())
+	account, err := memory.Open(budget.Peer{Name: "peer"})
+	kit.Must(t, err)
+	near, far := net.Pipe()
+	s := newSocket(near, nil)
+	defer s.Close()
+	s.charge(account)
+	charged := func() int64 { return memory.Status().Use["outboxes"] }
+	full := make([]byte, 64<<10)
+	s.add(func(dst []byte) []byte { return append(dst, full...) })
+	if n := charged(); n != 0 {
+		t.Errorf("%d bytes are charged for the first buffer", n)
+	}
+	s.control(frame.Pong, nil)
+	if n := charged(); n < 2 {
+		t.Errorf("%d bytes are charged for a longer one", n)
+	}
+	go io.ReadFull(far, make([]byte, len(full)+2))
+	if done, err := s.flushed(true); !done || err != nil {
+		t.Errorf("flushed: %v, %v", done, err)
+	}
+	if n := charged(); n != 0 {
+		t.Errorf("%d bytes are charged for an empty outbox", n)
 	}
 }
 
