@@ -3,7 +3,7 @@
 import { Client } from './wamp.js';
 import { Status } from './status.js';
 import { Doctor } from './doctor.js';
-import { h, keyed, write, writeState, notice } from './dom.js';
+import { h, keyed, write, writeState, plural, notice } from './dom.js';
 import { findings } from './health.js';
 import * as overview from './overview.js';
 import * as live from './live.js';
@@ -45,7 +45,7 @@ function changed(e) {
   if (e.target !== app.client) return;
   const { client } = app;
   writeState(connection, ...words[client.state]);
-  if (client.state === 'signin') return form(client.credentials ? client.reason : 'This realm asks for a name and a password.');
+  if (client.state === 'signin') return form(client.credentials ? client.reason : 'This realm requires a name and a password.');
   if (client.state !== 'open') return;
   app.doctor.forget();
   fleet.nodes(app).then((list) => { if (client === app.client) { app.fleet = list; menu(); } });
@@ -82,7 +82,7 @@ function menu() {
     else el.removeAttribute('aria-current');
     const n = marks[v.id] || 0;
     write(el.mark, n ? String(n) : '');
-    el.mark.setAttribute('aria-label', n ? `${n} to look at` : '');
+    el.mark.setAttribute('aria-label', n ? plural(n, 'finding') : '');
     el.mark.hidden = !n;
   });
 }
@@ -148,7 +148,7 @@ function form(reason) {
     h('label', { for: 'realm' }, 'Realm'), realm,
     h('div.buttons', null, h('button.primary', { type: 'submit' }, 'Sign in'),
       h('button', { type: 'button', onclick: () => { leave(); start(realm.value.trim()); } }, 'Without a name')),
-    !globalThis.isSecureContext && h('p.hint', null, 'This page is not encrypted. Browsers compute a password\'s proof only on pages of https or of this machine: configure a certificate, or use ssh -L 8080:127.0.0.1:8080.')));
+    !globalThis.isSecureContext && h('p.hint', null, 'This page is not encrypted. Browsers prove a password only on https pages and on pages of their own machine. Configure a certificate, or use ssh -L 8080:127.0.0.1:8080.')));
   authid.focus();
 }
 

@@ -45,7 +45,7 @@ export class Login {
     }
     if (method === 'wampcra') return [await this.cra(extra), {}];
     if (method === 'wamp-scram') return this.scram(extra);
-    throw new Error(`The router asks for the method ${method}, which the console does not know.`);
+    throw new Error(`The router asks for the method ${method}, which the console does not support.`);
   }
 
   async cra({ challenge, salt, iterations = 1000, keylen = 32 }) {
@@ -60,7 +60,7 @@ export class Login {
   async scram(extra) {
     const { nonce, salt, kdf, iterations } = extra;
     if (kdf !== 'pbkdf2') {
-      throw new Error(`The password's keys were made with ${kdf}, which browsers do not have. Make them again: runnel passwd ${this.credentials.authid} --kdf pbkdf2`);
+      throw new Error(`The password's keys were derived with ${kdf}, which browsers do not support. Derive them again: runnel passwd ${this.credentials.authid} --kdf pbkdf2`);
     }
     if (!nonce.startsWith(this.nonce) || nonce.length === this.nonce.length) throw new Error('The router sent a wrong nonce.');
     if (iterations > 1e7) throw new Error('The router asks for too much work.');
@@ -77,6 +77,6 @@ export class Login {
   async verify(details) {
     if (!this.verifier) return;
     const { verifier = '' } = details.authextra || {};
-    if (verifier.replace(/^v=/, '') !== this.verifier) throw new Error('The router could not prove that it knows the password\'s keys.');
+    if (verifier.replace(/^v=/, '') !== this.verifier) throw new Error('The router could not prove that it has the password\'s keys.');
   }
 }

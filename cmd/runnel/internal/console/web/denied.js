@@ -13,16 +13,17 @@ name = "${realm}"
     uri = "runnel.status"
     allow = ["call"]`;
 
-// denied explains how a role gets to see the status.
+// denied explains how to permit a role to read the status.
 export function denied({ client }) {
   const { authrole = 'local' } = client.details;
   return h('section.panel', null,
     empty(`The role "${authrole}" may not read the router's status`,
-      'Health, lines, links and rates are for operators. Sign in as one, or permit this role to read them: write this file, then run "sudo systemctl reload runnel".',
+      'Only operators see health, lines, links and rates. Sign in as an operator, or permit this role to read the status: write this file, then run "sudo systemctl reload runnel".',
       permission(authrole, client.realm)));
 }
 
-// whenKnown calls show with each status, or shows in root why there is none. It returns a function that ends it.
+// whenKnown calls make with the first status and its result with each status, or explains in root why there is none. It returns a
+// function that ends this.
 export function whenKnown(root, app, make) {
   let update;
   const change = () => {

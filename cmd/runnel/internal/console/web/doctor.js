@@ -14,7 +14,7 @@ export class Doctor extends EventTarget {
     this.busy = false;
   }
 
-  // forget has the next view check again: another session may have another role.
+  // forget makes the next view check again: another session may have another role.
   forget() {
     this.at = 0;
     this.error = undefined;
@@ -38,7 +38,7 @@ export class Doctor extends EventTarget {
 
   get denied() { return Boolean(this.error) && this.error.uri === 'wamp.error.not_authorized'; }
 
-  // findings returns those that the status does not show anyway: the errors of the running router are there, and up to date.
+  // findings returns the findings that the status does not show. It shows the errors of the running router, and is up to date.
   findings(all) {
     const list = this.report ? this.report.findings : [];
     return list.filter((f) => all || f.check !== 'router' || f.level !== 'error').map(finding);
@@ -48,8 +48,8 @@ export class Doctor extends EventTarget {
   summary(age) {
     if (this.busy) return 'Checking the installation';
     if (this.denied) return `The installation is not checked: this role may not call ${this.procedure}.`;
-    if (this.error) return `The check has failed: ${this.error.message}`;
-    if (!this.report) return 'The installation is not checked yet';
+    if (this.error) return `The check failed: ${this.error.message}`;
+    if (!this.report) return 'The installation has not been checked yet';
     return `Installation checked ${age} ago: ${this.report.checks.join(', ')}`;
   }
 }

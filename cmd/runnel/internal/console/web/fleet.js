@@ -21,7 +21,7 @@ export function mount(root, app) {
   const counts = facts({ online: 'Online', offline: 'Offline', all: 'Nodes' });
   const tiles = h('ul.tiles', { 'aria-label': 'Nodes as tiles' });
   const rows = h('tbody', null);
-  const none = empty('No nodes yet', 'A node enrols with a token. Make a token here, then run the printed command on the gateway:', 'runnel token new --role gateway');
+  const none = empty('No nodes yet', 'A gateway enrols with a token: run "sudo runnel init gateway" there, and enter the token. This command creates one here:', 'runnel token new --role gateway');
   const table = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Nodes' }, h('table', null,
     h('thead', null, h('tr', null, ...['Node', 'State', 'Queue', 'Alarms', 'Version', 'Board', 'Role', 'Address'].map((t) => h('th', { scope: 'col' }, t)))), rows));
   root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), filter)),
@@ -89,7 +89,7 @@ const list = (title, rows) => rows.length > 0 && h('div', null, h('h3', null, ti
 // ask adds the node's own status.
 async function ask(app, n, own) {
   if (!n.up) return;
-  if (!n.remote) return own.append(h('p.hint', null, 'This node does not answer through its link. Write remote = true in its [[uplink]], then reload it there:'), command('sudo runnel reload'));
+  if (!n.remote) return own.append(h('p.hint', null, 'This node does not answer through its link. Write remote = true in its [[uplink]], then reload its router there:'), command('sudo runnel reload'));
   own.append(h('p.hint', null, 'Asking the node …'));
   try {
     const [s, prefix] = await statusOf(app.client, n.id);
@@ -104,7 +104,7 @@ async function ask(app, n, own) {
   }
 }
 
-// statusOf resolves to the status of a node and the prefix of its procedures. In a realm with strict URIs, they have another one.
+// statusOf resolves to the status of a node and the prefix of its procedures. In a realm with strict URIs, the prefix differs.
 async function statusOf(client, id) {
   const read = async (name) => { const prefix = `runnel.node.${name}.`; return [(await client.call(`${prefix}status`)).args[0], prefix]; };
   try { return await read(id); } catch (e) {
@@ -113,7 +113,7 @@ async function statusOf(client, id) {
   }
 }
 
-// check makes the button that has a node check its installation.
+// check makes the button with which a node checks its installation.
 function check(app, procedure) {
   const doctor = new Doctor(app.client, procedure), result = h('ul.findings', null), line = h('p.hint.grow', null, 'The node can check its files, ports, clock, disk and links.');
   const button = h('button.small', { type: 'button', onclick: () => doctor.check() }, 'Check this node');
@@ -121,7 +121,7 @@ function check(app, procedure) {
     button.disabled = doctor.busy;
     write(line, doctor.summary(since(doctor.at)));
     const found = doctor.findings(true);
-    result.replaceChildren(...found.map(finding), ...(doctor.report && !found.length ? [h('li', null, state('ok', 'nothing found'))] : []));
+    result.replaceChildren(...found.map(finding), ...(doctor.report && !found.length ? [h('li', null, state('ok', 'no findings'))] : []));
   });
   return h('div', null, h('div.checked', null, line, button), result);
 }

@@ -9,12 +9,12 @@ export const doctorCommand = 'sudo runnel doctor';
 export function findings(s) {
   const list = [];
   const add = (level, object, text, remedy, command) => list.push({ level, object, text, remedy, command });
-  for (const f of s.faults || []) add('bad', f.part, `does not run: ${f.error}`, 'Correct the cause. The router retries by itself, or at once after:', 'sudo systemctl reload runnel');
+  for (const f of s.faults || []) add('bad', f.part, `does not run: ${f.error}`, 'Correct the cause. The router retries by itself. This makes it retry at once:', 'sudo systemctl reload runnel');
   for (const r of s.router.realms || []) {
     if (r.trouble) add('bad', `realm ${r.name}`, `retained events and histories are not kept on disk: ${r.trouble}`, 'Check the data directory: free space, and its owner.');
   }
   for (const c of s.router.clashes || []) {
-    add('bad', `node ${c.node}`, `two routers linked to realm ${c.realm} have this id: ${c.first} and ${c.second}`, 'Give one of them another [node] id and restart it.');
+    add('bad', `node ${c.node}`, `two routers linked to realm ${c.realm} have this id: ${c.first} and ${c.second}`, 'Give one of the two routers another [node] id, and restart it.');
   }
   for (const l of s.listeners) {
     certificate(add, `listener ${l.url}`, l.certificate);
@@ -23,27 +23,27 @@ export function findings(s) {
   for (const l of s.serial) serial(add, l);
   for (const u of s.uplinks) uplink(add, u);
   for (const w of s.webhooks || []) {
-    if (w.problem) add('bad', `webhook ${w.name}`, w.problem, 'Its events wait. Look at the server and its log, and at url, secret and authorization of the webhook.');
+    if (w.problem) add('bad', `webhook ${w.name}`, w.problem, 'The router keeps its events. Check the server and its log, and the webhook\'s url, secret and authorization.');
   }
-  if (s.memory && s.memory.limit && s.memory.used > 0.9 * s.memory.limit) add('warn', 'memory', 'more than 90 % of the limit is in use', 'Raise [limits] memory, or lower what is retained.');
+  if (s.memory && s.memory.limit && s.memory.used > 0.9 * s.memory.limit) add('warn', 'memory', 'more than 90 % of the limit is in use', 'Raise [limits] memory, or lower the limits of retained events and histories.');
   return list;
 }
 
 function certificate(add, object, c) {
-  if (c && c.alarm) add('bad', object, c.alarm, 'Renew the certificate; the router reads the files again by itself.');
+  if (c && c.alarm) add('bad', object, c.alarm, 'Renew the certificate. The router loads the new files by itself.');
 }
 
 function serial(add, l) {
   const object = `line ${l.name}`;
-  for (const alarm of l.alarms || []) add('bad', object, alarm, 'Look at the device and its wiring.', doctorCommand);
+  for (const alarm of l.alarms || []) add('bad', object, alarm, 'Check the device and its wiring.', doctorCommand);
   if (l.state === 'refused' || l.state === 'waiting') {
-    add('bad', object, `the port is not open (${l.state})${l.error ? `: ${l.error}` : ''}`, 'This shows the ports of the machine and the programs that hold them:', 'runnel serial ls');
+    add('bad', object, `the port is not open (${l.state})${l.error ? `: ${l.error}` : ''}`, 'This command shows the ports of the machine and the programs that hold them:', 'runnel serial ls');
   }
 }
 
 function uplink(add, u) {
   const object = `link ${u.name}`;
-  if (!u.up) add('bad', object, `is down${u.error ? `: ${u.error}` : ''}`, 'This checks the address, the certificate and the permissions at the centre:', doctorCommand);
+  if (!u.up) add('bad', object, `is down${u.error ? `: ${u.error}` : ''}`, 'This command checks the address, the certificate and the permissions at the centre:', doctorCommand);
   if (u.clash) add('bad', object, u.clash, 'Give this node another [node] id, then:', 'sudo systemctl restart runnel');
   if (u.queue.alarm) add('bad', object, `its queue: ${u.queue.alarm}`, 'Check the data directory: free space, and its owner.');
   if (u.queue.held_events) add('bad', object, `the centre rejects events; ${plural(u.queue.held_events, 'event')} of ${plural(u.queue.held_topics, 'topic')} ${u.queue.held_events === 1 ? 'is' : 'are'} held`, 'Permit the topics at the centre, then:', `runnel queue retry ${u.name}`);

@@ -34,12 +34,12 @@ const figures = {
   refused: ['Readings rejected', (l) => l.sensor && number(l.sensor.refused + l.sensor.dropped)],
   good: ['Good lines', (l) => l.lines && number(l.lines.good)],
   bad: ['Bad lines', (l) => l.lines && number(l.lines.bad)],
-  checks: ['Wrong checks', (l) => l.lines && number(l.lines.check_errors)],
+  checks: ['Wrong checksums', (l) => l.lines && number(l.lines.check_errors)],
   frames: ['Frames in and out', (l) => l.link && `${number(l.link.frames_in)} / ${number(l.link.frames_out)}`],
   resent: ['Frames sent again', (l) => l.link && number(l.link.resent)],
-  fcs: ['Wrong checksums', (l) => l.link && number(l.link.fcs_errors)],
+  fcs: ['Frames with wrong checksums', (l) => l.link && number(l.link.fcs_errors)],
   bytes: ['Bytes in and out', (l) => `${size(l.in)} / ${size(l.out)}`],
-  losses: ['Times the device was lost', (l) => number(l.losses)],
+  losses: ['Device losses', (l) => number(l.losses)],
   uart: ['UART errors', (l) => l.uart && number(l.uart.framing_errors + l.uart.parity_errors + l.uart.overruns)],
 };
 
@@ -68,7 +68,7 @@ class Card {
       h('div.head', null, h('h2', null, line.name), this.state, this.since, h('span.mono.dim.grow', null, `${line.device || 'no device'} · ${line.mode}`)),
       this.alarms, this.facts.el,
       reads && h('div.stack.tight', null, this.waiting, this.readings, this.chartBox),
-      this.slaves && table(`Slaves of ${line.name}`, ['Slave', 'State', 'Requests', 'Answers', 'Timeouts', 'Wrong checks', 'Last answer'], this.slaves),
+      this.slaves && table(`Slaves of ${line.name}`, ['Slave', 'State', 'Requests', 'Answers', 'Timeouts', 'Broken answers', 'Last answer'], this.slaves),
       this.bad,
       this.raw.el);
     this.el.card = this;

@@ -12,7 +12,7 @@ export function mount(root, app) {
   const body = h('div.stack', null), cards = [];
   root.append(h('h1', null, title), body);
   const end = whenKnown(body, app, (inner) => {
-    const none = h('section.panel', null, empty('No links yet', 'A link makes a central router or an MQTT broker part of this realm. This command asks for the details and writes the configuration:', 'sudo runnel init gateway'));
+    const none = h('section.panel', null, empty('No links yet', 'A link connects this realm to a central router, an MQTT broker or NATS servers. For a central Runnel, this command asks for the details and writes the configuration:', 'sudo runnel init gateway'));
     const list = h('div.cards', null);
     inner.append(none, list);
     return (s) => {
@@ -60,7 +60,7 @@ class Card {
       h('div.head', null, h('h3', null, 'Held: the centre rejects these events'), this.total, this.retry),
       h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': `Held topics of ${u.name}` }, h('table', null,
         h('thead', null, h('tr', null, ...['Topic', 'Events', 'Since', 'Reason'].map((t) => h('th', { scope: 'col' }, t)))), this.rows)),
-      h('p.hint', null, 'The router keeps them until the centre accepts them. Permit the topics at the centre, then retry. Or drop the events:'), command(`runnel queue drop ${u.name} --held`));
+      h('p.hint', null, 'The router keeps these events until the centre accepts them. Permit the topics at the centre, then retry. Or drop the events:'), command(`runnel queue drop ${u.name} --held`));
     this.el = h('section.panel.stack', { 'aria-label': `Link ${u.name}` },
       h('div.head', null, h('h2', null, u.name), this.state, this.since, this.url), this.error, this.alarms, this.facts.el,
       h('div.charts', null, ...this.charts.map((c) => c.el)), this.held);
@@ -93,7 +93,7 @@ class Card {
     this.retry.disabled = true;
     try {
       const { args: [events] } = await this.app.client.call('runnel.queue.retry', [this.name]);
-      notice(`${plural(events, 'held event')} of ${this.name} tried again`);
+      notice(`retrying ${plural(events, 'held event')} of ${this.name}`);
     } catch (e) {
       notice(e.uri === 'wamp.error.not_authorized' ? 'This role may not call runnel.queue.retry.' : e.message, 'bad');
     }

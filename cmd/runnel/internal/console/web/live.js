@@ -67,7 +67,7 @@ class Live {
     const only = h('input', { type: 'checkbox', id: 'only', checked: chosen.only, onchange: () => { chosen.only = only.checked; this.dirty = true; } });
     const events = h('section.panel', null, h('div.head', null, h('h2.grow', null, 'Events'), h('label.check', { for: 'only' }, only, 'Only the selected topic')), this.count, this.stream);
 
-    this.chartBox = h('section.panel.chartbox', { 'aria-label': 'Chart' }, h('p.hint', null, 'Select a topic whose events have a number to see a chart.'));
+    this.chartBox = h('section.panel.chartbox', { 'aria-label': 'Chart' }, h('p.hint', null, 'To see a chart, select a topic whose events contain a number.'));
     this.inspector = h('section.panel', { 'aria-label': 'Event', 'aria-live': 'polite' }, h('h2', null, 'Event'), h('p.hint', null, 'Select an event to see its details.'));
     this.nothing = h('section.panel', null, empty('Waiting for events', 'No event has arrived since this page was opened. Publish an event from a shell, or with Try:', 'runnel pub com.example.weather 21.5'));
     this.full = h('div.feed', null, this.chartBox, topics, events, this.inspector);
@@ -83,7 +83,7 @@ class Live {
     this.dirty = true;
     write(this.problem, '');
     const refused = (e) => write(this.problem, e.uri === 'wamp.error.not_authorized'
-      ? `This role may not subscribe to ${chosen.uri ? `${chosen.match} "${chosen.uri}"` : 'everything'}. Name a topic or a prefix that it may subscribe to.` : e.message);
+      ? `This role may not subscribe to ${chosen.uri ? `${chosen.match} "${chosen.uri}"` : 'everything'}. Enter a topic or a prefix that it may subscribe to.` : e.message);
     const mine = this.listening = {};
     try {
       const stop = await this.app.client.subscribe(chosen.uri, chosen.match, (e) => this.take(e), { retained: true, refused });
@@ -133,8 +133,8 @@ class Live {
     }
     // The list stands still under the pointer and under the keyboard's focus, so that a row can be chosen.
     this.held = this.stream.matches(':hover, :focus-visible') || this.stream.querySelector(':focus-visible') !== null;
-    const still = this.paused ? 'paused' : this.held ? 'held while you point at the list' : `${rate(feed.rate)} events/s`;
-    write(this.count, `The last ${number(list.length)} of ${number(feed.total)} events, ${still}${feed.skipped ? `, ${number(feed.skipped)} not shown because they came too fast` : ''}`);
+    const still = this.paused ? 'paused' : this.held ? 'paused while you point at the list' : `${rate(feed.rate)} events/s`;
+    write(this.count, `The last ${number(list.length)} of ${number(feed.total)} events, ${still}${feed.skipped ? `, ${number(feed.skipped)} not shown because they arrived too fast` : ''}`);
     if (!this.held || this.paused || !this.body.childElementCount) this.renderStream(list);
     if (this.chart) this.chart.draw();
   }
@@ -206,7 +206,7 @@ class Live {
     if (this.chart) this.chart.end();
     this.chart = undefined;
     if (!t || !t.fields.size) {
-      this.chartBox.replaceChildren(h('p.hint', null, `The events of ${topic} have no number${t && !this.feed.mayChart() ? ', or too many topics have charts: narrow the pattern' : ''}.`));
+      this.chartBox.replaceChildren(h('p.hint', null, `The events of ${topic} contain no number${t && !this.feed.mayChart() ? ', or too many topics have charts: narrow the pattern' : ''}.`));
       return;
     }
     const paths = [...t.fields.keys()];

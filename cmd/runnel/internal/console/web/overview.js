@@ -26,7 +26,7 @@ const pause = 10000; // milliseconds between two checks of the installation, unl
 function build(root, app) {
   const { status, doctor } = app;
   const health = h('section.panel.health', { 'aria-label': 'Health' });
-  const verdict = state('idle', 'reading the status');
+  const verdict = state('idle', 'Reading the status');
   const list = h('ul.findings', null), notes = h('ul.findings', null), count = h('summary', null, '');
   const more = h('details', null, count, notes);
   more.hidden = true;
@@ -58,7 +58,7 @@ function build(root, app) {
   doctor.addEventListener('change', checks);
   root.ended = () => { charts.forEach((c) => c.end()); doctor.removeEventListener('change', checks); };
 
-  // examine has the installation checked if the findings have changed since the last check.
+  // examine checks the installation if the findings have changed since the last check.
   const examine = (found) => {
     const now = found.map((f) => f.object + f.text).join();
     if (doctor.busy || doctor.denied || (doctor.at && (seen === now || Date.now() - doctor.at < pause))) return;
@@ -70,7 +70,7 @@ function build(root, app) {
     const live = findings(s), checks = doctor.findings();
     const found = [...(doctor.report ? live.map(checkedHere) : live), ...checks.filter((f) => f.level !== 'idle')], noted = checks.filter((f) => f.level === 'idle');
     writeState(verdict, found.some((f) => f.level === 'bad') ? 'bad' : found.length ? 'warn' : 'ok',
-      found.length ? `${plural(found.length, 'thing')} to look at` : 'All is well');
+      found.length ? plural(found.length, 'finding') : 'All is well');
     write(checked, doctor.summary(since(doctor.at)));
     again.disabled = doctor.busy;
     byHand.hidden = !doctor.error;
@@ -105,7 +105,7 @@ export function finding(f) {
 // running lists the parts of a router.
 function running(s) {
   return [
-    ...(s.router.realms || []).map((r) => ({ key: `realm ${r.name}`, kind: 'Realm', name: r.name, href: '#/peers', state: r.trouble ? ['bad', 'disk trouble'] : ['ok', 'serving'],
+    ...(s.router.realms || []).map((r) => ({ key: `realm ${r.name}`, kind: 'Realm', name: r.name, href: '#/peers', state: r.trouble ? ['bad', 'disk fault'] : ['ok', 'serving'],
       traffic: `${plural(r.sessions, 'session')}, ${plural(r.subscriptions, 'subscription')}, ${plural(r.registrations, 'procedure')}` })),
     ...s.listeners.map((l) => ({ key: `listener ${l.url}`, kind: 'Listener', name: l.url, state: l.certificate && l.certificate.alarm ? ['bad', 'certificate'] : ['ok', 'listening'],
       traffic: `${number(l.connections)} open, ${size(l.octets_in)} in, ${size(l.octets_out)} out` })),
@@ -122,7 +122,7 @@ function row(r) {
   return el;
 }
 
-// withoutStatus shows what the meta API tells to a role that may not read the status.
+// withoutStatus shows the figures of the meta API to a role that may not read the status.
 async function withoutStatus(root, { client }) {
   if (root.childElementCount) return;
   const figures = facts({ sessions: 'Sessions', subscriptions: 'Subscriptions', procedures: 'Procedures' });
@@ -131,7 +131,7 @@ async function withoutStatus(root, { client }) {
     try {
       const { args: [result] } = await client.call(procedure);
       figures.write(name, number(typeof result === 'number' ? result : Object.values(result).reduce((n, ids) => n + ids.length, 0)));
-    } catch { figures.write(name, 'not allowed'); }
+    } catch { figures.write(name, 'not permitted'); }
   };
   await Promise.all([count('sessions', 'wamp.session.count'), count('subscriptions', 'wamp.subscription.list'), count('procedures', 'wamp.registration.list')]);
 }

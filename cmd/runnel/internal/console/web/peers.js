@@ -19,7 +19,7 @@ class Peers {
     Object.assign(this, { root, app, stops: [], found: { sessions: [], procedures: [], subscriptions: [] } });
     this.filter = h('input', { id: 'find', type: 'search', placeholder: 'authid, role, URI or address', oninput: () => this.render() });
     this.problem = h('p.reason', { role: 'alert' });
-    this.sessions = new List('Sessions', ['Session', 'Role', 'From', 'By', 'Offers', 'Subscribes to', '']);
+    this.sessions = new List('Sessions', ['Session', 'Role', 'From', 'Method and protocol', 'Offers', 'Subscribes to', '']);
     this.procedures = new List('Procedures', ['Procedure', 'Match', 'Invocation', 'Offered by']);
     this.subscriptions = new List('Subscriptions', ['Topic', 'Match', 'Subscribers']);
     this.lists = h('div.stack', { hidden: true }, this.sessions.el, this.procedures.el, this.subscriptions.el); // until they have content, so that none moves
@@ -59,7 +59,7 @@ class Peers {
       this.found = { sessions, procedures, subscriptions };
       write(this.problem, '');
     } catch (e) {
-      write(this.problem, e.uri === 'wamp.error.not_authorized' ? 'This role may not read the meta API. It needs the permission to call wamp.session., wamp.registration. and wamp.subscription.' : e.message);
+      write(this.problem, e.uri === 'wamp.error.not_authorized' ? 'This role may not read the meta API. It needs permission to call wamp.session., wamp.registration. and wamp.subscription.' : e.message);
     }
     this.loading = false;
     if (this.ended) return;
@@ -100,7 +100,7 @@ class Peers {
 
   async kill(row) {
     const { client } = this.app;
-    if (!await confirmed(`End the session of ${row.cells[0].split('\n')[0]}?`, 'The session gets GOODBYE. A program that reconnects joins again.', 'End the session')) return;
+    if (!await confirmed(`End the session of ${row.cells[0].split('\n')[0]}?`, 'The router sends GOODBYE. A program that reconnects joins again.', 'End the session')) return;
     try {
       await client.call('wamp.session.kill', [row.session], { reason: 'wamp.close.killed', message: 'ended from the console' });
       notice('The session has ended.');
@@ -135,7 +135,7 @@ class List {
     this.columns = columns;
     this.title = h('h2', null, name);
     this.rows = h('tbody', null);
-    this.none = h('p.hint', null, 'Nothing here.');
+    this.none = h('p.hint', null, 'None.');
     this.body = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': name }, h('table.sheet', null,
       h('thead', null, h('tr', null, ...columns.map((c) => (c ? h('th', { scope: 'col' }, c) : h('td', null))))), this.rows));
     this.el = h('section.panel', null, this.title, this.none, this.body);
@@ -145,7 +145,7 @@ class List {
     write(this.title, `${this.name} (${number(total)})`);
     this.none.hidden = rows.length > 0;
     this.body.hidden = !rows.length;
-    write(this.none, total ? 'The filter matches nothing.' : 'Nothing here.');
+    write(this.none, total ? 'Nothing matches the filter.' : 'None.');
     keyed(this.rows, rows.slice(0, most), (r) => r.key, (r) => this.row(r, kill), (el, r) => {
       r.cells.forEach((text, i) => write(el.children[i].lastChild, text));
     });

@@ -10,13 +10,13 @@ export class Raw {
     this.name = line.name;
     this.next = 0;
     this.rows = h('tbody', null);
-    this.hint = h('p.hint', null, 'Nothing has crossed the port yet.');
+    this.hint = h('p.hint', null, 'No bytes have been received or sent yet.');
     this.hold = h('button.small', { type: 'button', 'aria-pressed': 'false', onclick: () => this.hold.setAttribute('aria-pressed', String(!this.held())) }, 'Pause');
     this.list = h('div.scroll.tall', { tabindex: 0, role: 'region', 'aria-label': `Raw bytes of ${line.name}` }, h('table.bytes', null,
-      h('thead', null, h('tr', null, ...['Time', 'Way', 'Text', 'Bytes'].map((t) => h('th', { scope: 'col' }, t)))), this.rows));
+      h('thead', null, h('tr', null, ...['Time', 'Direction', 'Text', 'Bytes'].map((t) => h('th', { scope: 'col' }, t)))), this.rows));
     this.el = h('details', { ontoggle: () => this.update() }, h('summary', null, 'Raw bytes'),
-      h('div.head', null, h('p.hint.grow', null, 'What the device sends (in) and gets (out), the latest first.'), this.hold), this.hint, this.list,
-      line.device && h('p.hint', null, 'While the port is free, this shows the same on the router\u2019s machine:'), line.device && command(`sudo runnel serial sniff ${line.device}`));
+      h('div.head', null, h('p.hint.grow', null, 'Bytes that the device sends (in) and receives (out), the newest first.'), this.hold), this.hint, this.list,
+      line.device && h('p.hint', null, 'While the port is free, this command shows the same bytes on the router\u2019s machine:'), line.device && command(`sudo runnel serial sniff ${line.device}`));
     this.list.hidden = true;
   }
 

@@ -100,7 +100,7 @@ export function mount(root, app) {
     return el;
   };
 
-  const none = h('p.hint', null, 'Results appear here. The last 20 are kept until the page is left.');
+  const none = h('p.hint', null, 'Results appear here. The page keeps the last 20 until you leave it.');
   root.append(h('h1', null, title), h('div.columns', null,
     h('form.panel', { onsubmit: submit, oninput: changed }, kinds,
       h('label', { for: 'uri' }, 'URI'), uri, uris,
