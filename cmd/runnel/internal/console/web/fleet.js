@@ -21,7 +21,7 @@ export function mount(root, app) {
   const counts = facts({ online: 'Online', offline: 'Offline', all: 'Nodes' });
   const tiles = h('ul.tiles', { 'aria-label': 'Nodes as tiles' });
   const rows = h('tbody', null);
-  const none = empty('No nodes yet', 'A gateway enrols with a token: run "sudo runnel init gateway" there, and enter the token. This command creates one here:', 'runnel token new --role gateway');
+  const none = empty('No nodes yet', 'A gateway enrols with a token: run "sudo runnel init gateway --token TOKEN" there. This command creates a token here:', 'runnel token new --role gateway');
   const table = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Nodes' }, h('table', null,
     h('thead', null, h('tr', null, ...['Node', 'State', 'Queue', 'Alarms', 'Version', 'Board', 'Role', 'Address'].map((t) => h('th', { scope: 'col' }, t)))), rows));
   root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), filter)),
