@@ -167,9 +167,7 @@ func (r *Router) Serve(conn Conn) error {
 		conn.Close()
 		return wamp.CloseShutdown
 	}
-	defer r.serving.Done()
-	defer r.open.Add(-1)
-	defer conn.Close()
+	defer r.leave(conn)
 	var hello []byte
 	for {
 		s, err := r.join(conn, hello)
@@ -177,12 +175,11 @@ func (r *Router) Serve(conn Conn) error {
 			r.joined(conn)
 			return err
 		}
-		cause := s.serve()
-		again := s.finish(cause)
-		if cause != errGoodbye {
+		if cause := s.serve(); cause != errGoodbye {
+			s.finish(cause)
 			return cause
 		}
-		if !again || !r.awaitHello(conn) {
+		if !s.finish(errGoodbye) || !r.awaitHello(conn) {
 			return nil
 		}
 		if hello = s.nextHello(); hello == nil {
@@ -190,6 +187,13 @@ func (r *Router) Serve(conn Conn) error {
 			return nil
 		}
 	}
+}
+
+// leave closes the connection of a peer that enter has let in.
+func (r *Router) leave(conn Conn) {
+	conn.Close()
+	r.open.Add(-1)
+	r.serving.Done()
 }
 
 // awaitHello notes that the session of a connection has ended, and another may start on it.

@@ -51,7 +51,11 @@ func (c *Conn) receive() error {
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	payload, err := c.next()
+	var payload []byte
+	err := c.wait()
+	if err == nil {
+		payload, err = c.next()
+	}
 	if err == nil && c.closed.Load() {
 		err = net.ErrClosed
 	}
@@ -63,17 +67,33 @@ func (c *Conn) receive() error {
 	return nil
 }
 
+// wait waits for the head of a data frame, and answers control frames. An idle connection waits here and not in next, because
+// its goroutine then needs half the stack.
+func (c *Conn) wait() error {
+	c.discardHeld()
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	for {
+		if !frame.WholeMessage(c.socket.wire.Buffered()) {
+			c.giveBack()
+		}
+		if err := c.socket.wire.Fill(frame.MinHead); err != nil {
+			return err
+		}
+		if !frame.Op(c.socket.wire.Buffered()[0]).Control() {
+			return nil
+		}
+		if err := c.control(); err != nil {
+			return err
+		}
+	}
+}
+
 // next reads a WebSocket message. It stays in the buffer of the connection if it has one frame and is not compressed. Whether text
 // is UTF-8 (RFC 6455, 8.1) is left to the codec, which reads all of it anyway: the session ends with ABORT.
 func (c *Conn) next() ([]byte, error) {
-	c.discardHeld()
-	if c.closed.Load() {
-		return nil, net.ErrClosed
-	}
-	if !frame.WholeMessage(c.socket.wire.Buffered()) { // head will wait
-		c.giveBack()
-	}
-	h, err := c.dataHead()
+	h, err := c.head()
 	if err != nil {
 		return nil, err
 	}
@@ -100,29 +120,40 @@ func (c *Conn) discardHeld() {
 
 // dataHead waits for the head of a data frame and leaves it in the buffer. It answers control frames.
 func (c *Conn) dataHead() (frame.Head, error) {
-	w := c.socket.wire
-	for need := 2; ; {
-		if err := w.Fill(need); err != nil {
-			return frame.Head{}, err
-		}
-		h, more, err := c.decoder.Head(w.Buffered())
-		if err != nil {
+	for {
+		h, err := c.head()
+		if err != nil || !h.Op.Control() {
 			return h, err
-		}
-		if need = more; need > 0 {
-			continue
-		}
-		if !h.Op.Control() {
-			return h, nil
 		}
 		if err := c.answer(h); err != nil {
 			return h, err
 		}
-		need = 2
 	}
 }
 
-// answer reads a control frame and answers it.
+// head waits for the head of a frame and leaves it in the buffer.
+func (c *Conn) head() (h frame.Head, err error) {
+	for need := frame.MinHead; need > 0; {
+		if err := c.socket.wire.Fill(need); err != nil {
+			return h, err
+		}
+		if h, need, err = c.decoder.Head(c.socket.wire.Buffered()); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// control reads a control frame and answers it.
+func (c *Conn) control() error {
+	h, err := c.head()
+	if err != nil {
+		return err
+	}
+	return c.answer(h)
+}
+
+// answer reads the control frame that begins with h, and answers it.
 func (c *Conn) answer(h frame.Head) error {
 	w := c.socket.wire
 	size := h.Size + int(h.Length)

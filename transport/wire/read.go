@@ -64,6 +64,11 @@ func (c *Conn) read() error {
 	if err == nil {
 		return nil
 	}
+	return c.readFailed(err)
+}
+
+// readFailed returns the error of Fill for a read that failed. It is not a part of read, so that an idle goroutine needs less stack.
+func (c *Conn) readFailed(err error) error {
 	if c.interrupted.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.rw.(net.Conn).SetReadDeadline(time.Time{})
 		return ErrInterrupted

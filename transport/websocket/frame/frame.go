@@ -37,6 +37,7 @@ func (o Op) String() string {
 }
 
 const (
+	MinHead    = 2   // octets of the shortest head
 	MaxHead    = 14  // octets of the longest head
 	MaxControl = 125 // octets of the longest payload of a control frame (RFC 6455, 5.5)
 )
@@ -74,8 +75,8 @@ type Decoder struct {
 // octets that the head has as far as b tells, and h is not valid. Otherwise need is 0. An error is a *Error, and known as
 // soon as the octets that cause it are in b. Every frame is decoded once.
 func (d *Decoder) Head(b []byte) (h Head, need int, err error) {
-	if len(b) < 2 {
-		return h, 2, nil
+	if len(b) < MinHead {
+		return h, MinHead, nil
 	}
 	h = Head{Op: Op(b[0] & opBits), Final: b[0]&final != 0, Compressed: b[0]&deflated != 0, Masked: b[1]&masked != 0, Size: 2}
 	if err := d.check(b[0], b[1], &h); err != nil {
