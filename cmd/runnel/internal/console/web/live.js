@@ -133,7 +133,7 @@ class Live {
     }
     // The list stands still under the pointer and under the keyboard's focus, so that a row can be chosen.
     this.held = this.stream.matches(':hover, :focus-visible') || this.stream.querySelector(':focus-visible') !== null;
-    const still = this.paused ? 'paused' : this.held ? 'paused while you point at the list' : `${rate(feed.rate)} events/s`;
+    const still = this.paused ? 'paused' : this.held ? 'not updated while you point at the list' : `${rate(feed.rate)} events/s`;
     write(this.count, `The last ${number(list.length)} of ${number(feed.total)} events, ${still}${feed.skipped ? `, ${number(feed.skipped)} not shown because they arrived too fast` : ''}`);
     if (!this.held || this.paused || !this.body.childElementCount) this.renderStream(list);
     if (this.chart) this.chart.draw();
