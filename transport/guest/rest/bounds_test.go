@@ -81,6 +81,11 @@ func TestManyClients(t *testing.T) {
 	if n := s.server.State().Sessions; n > maxSessions || n == 0 { // a slow machine needs longer than idleTime
 		t.Errorf("%d sessions are kept", n)
 	}
+	for range maxOfHost {
+		kit.Must(t, s.server.live.enter(&owner{host: networkOf("192.0.2.9")}))
+	}
+	s.from.Store("192.0.2.9:1")
+	s.expect("streams of one address", s.ask("GET", "/events/com.example.a", ""), 429, "*too many streams*")
 	var l streams
 	host := func(i int) *owner { return &owner{host: fmt.Sprint(i), ended: make(chan struct{})} }
 	for range maxOfHost {

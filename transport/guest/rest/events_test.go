@@ -1,10 +1,16 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
 	"runnel/test/kit"
 )
 
@@ -88,6 +94,64 @@ func TestResumeWithoutID(t *testing.T) {
 		kit.Receive(t, "id", lines)
 		kit.Receive(t, "event", lines)
 		stop()
+	}
+}
+
+// A stream acknowledges the oldest events when many more have been written. Without an id the next stream begins behind them.
+func TestManyEventsAreAcknowledged(t *testing.T) {
+	s := newStage(t, Options{})
+	lines, stop := s.follow("/events/com.example.a?durable=log")
+	peer := s.local()
+	for i := range durableHold + 10 {
+		kit.Must(t, peer.Publish(t.Context(), "com.example.a", client.PublishOptions{}, client.Args(i)))
+	}
+	for range durableHold + 10 {
+		kit.Receive(t, "id", lines)
+		kit.Receive(t, "event", lines)
+	}
+	stop()
+	lines, _ = s.follow("/events/com.example.a?durable=log")
+	kit.Receive(t, "id", lines)
+	if line := kit.Receive(t, "event", lines); !strings.HasSuffix(line, `"args":[9]}`) && !strings.HasSuffix(line, `"args":[10]}`) { // the stream may end before it counts the last one
+		t.Error(line)
+	}
+}
+
+// Old events are acknowledged, and the oldest of too many, in order.
+func TestAcknowledge(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		what             string
+		old, young, left int
+	}{
+		{"none", 0, 0, 0}, {"young", 0, 3, 3}, {"some old", 2, 3, 3}, {"all old", 3, 0, 0}, {"as many as are held", 0, durableHold, durableHold},
+		{"too many", 0, durableHold + 2, durableHold}, {"too many, and old ones", 5, durableHold - 1, durableHold - 1},
+	} {
+		var s stream
+		for i := range c.old + c.young {
+			at := now.Add(-durableAge)
+			if i < c.old {
+				at = at.Add(-1)
+			}
+			s.sent = append(s.sent, written{new(client.Event), at})
+		}
+		want := slices.Clone(s.sent[len(s.sent)-c.left:])
+		if s.acknowledge(now); !slices.Equal(s.sent, want) {
+			t.Errorf("%s: %d are left of %d", c.what, len(s.sent), c.old+c.young)
+		}
+	}
+}
+
+// An event of a stream that has failed is an error, and is not acknowledged. So is an event that the client already has.
+func TestEventOfAFailedStream(t *testing.T) {
+	failure := errors.New("broken pipe")
+	for position := range uint64(4) {
+		s := stream{failed: failure, last: place{1, 2}, epoch: 1}
+		details, err := codec.NewDict(wamp.CBOR, map[string]any{wamp.KeyPosition: position})
+		kit.Must(t, err)
+		if err := s.sendDurable(&client.Event{Body: client.Body{Details: details}}); err != failure || len(s.sent) != 0 {
+			t.Errorf("position %d: %v", position, err)
+		}
 	}
 }
 
