@@ -167,7 +167,7 @@ func (r *Router) Serve(conn Conn) error {
 		conn.Close()
 		return wamp.CloseShutdown
 	}
-	defer r.leave(conn)
+	defer r.release(conn)
 	var hello []byte
 	for {
 		s, err := r.join(conn, hello)
@@ -189,8 +189,8 @@ func (r *Router) Serve(conn Conn) error {
 	}
 }
 
-// leave closes the connection of a peer that enter has let in.
-func (r *Router) leave(conn Conn) {
+// release closes the connection of a peer that enter has let in, and no longer counts it.
+func (r *Router) release(conn Conn) {
 	conn.Close()
 	r.open.Add(-1)
 	r.serving.Done()
