@@ -29,7 +29,7 @@ type Cookies struct {
 	file string // "": in memory only
 	log  *slog.Logger
 
-	forgotten chan struct{} // room for one: a cookie was forgotten that is still in the file
+	forgotten chan struct{} // room for one: the file still has a cookie that was forgotten
 
 	mu     sync.Mutex
 	known  map[[sha256.Size]byte]cookie // by the hash of the value
@@ -114,7 +114,7 @@ func (c *Cookies) Remember(value string, p Proof) {
 	c.dirty = true
 }
 
-// makeRoom removes expired cookies and, if there are too many, the one that expires first. Holds mu.
+// makeRoom removes expired cookies and, if there are too many, the one that expires first. The caller holds mu.
 func (c *Cookies) makeRoom() {
 	now, next := time.Now(), cookie{}
 	for hash, one := range c.known {
@@ -129,9 +129,8 @@ func (c *Cookies) makeRoom() {
 	}
 }
 
-// Find returns the identity that a cookie belongs to in a realm. basis returns the data on which a proof of the
-// identity depends now; nil if the identity can no longer be proved. If that is nil or has changed, Find forgets the
-// cookie.
+// Find returns the identity that a cookie belongs to in a realm. basis returns the data on which a proof of the identity
+// depends now; nil if the identity can no longer be proved. If the data is nil or has changed, Find forgets the cookie.
 func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Identity, ok bool) {
 	hash := sha256.Sum256([]byte(value))
 	c.mu.Lock()
@@ -157,7 +156,7 @@ func (c *Cookies) Forget(value string) {
 	c.forget(sha256.Sum256([]byte(value)))
 }
 
-// forget removes a cookie, if it is stored. Holds mu.
+// forget removes a cookie, if it is stored. The caller holds mu.
 func (c *Cookies) forget(hash [sha256.Size]byte) {
 	if _, ok := c.known[hash]; !ok {
 		return

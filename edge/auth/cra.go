@@ -67,20 +67,20 @@ func (c *CRA) check() error {
 		return err
 	}
 	if key, err := decode64(string(c.Secret)); err != nil || len(key) != c.KeyLen {
-		return fmt.Errorf("with a salt, the secret is the derived key: %d octets in base64", c.KeyLen)
+		return fmt.Errorf("with a salt, the secret must be the derived key: %d bytes in base64", c.KeyLen)
 	}
 	return nil
 }
 
 func (c *CRA) checkCost() error {
 	if c.Iterations < 1 || c.Iterations > maxCRAIterations {
-		return fmt.Errorf("%d iterations, not 1 to %d", c.Iterations, maxCRAIterations)
+		return fmt.Errorf("%d iterations; the range is 1 to %d", c.Iterations, maxCRAIterations)
 	}
 	if len(c.Salt) > maxSalt {
-		return fmt.Errorf("a salt of %d octets, not 1 to %d", len(c.Salt), maxSalt)
+		return fmt.Errorf("a salt of %d bytes; the range is 1 to %d", len(c.Salt), maxSalt)
 	}
 	if c.KeyLen < 1 || c.KeyLen > maxCRAKeyLen {
-		return fmt.Errorf("a key of %d octets, not 1 to %d", c.KeyLen, maxCRAKeyLen)
+		return fmt.Errorf("a key of %d bytes; the range is 1 to %d", c.KeyLen, maxCRAKeyLen)
 	}
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 	"fmt"
 )
 
-// Decoys returns principals that know no peer at all. Begin, with the given method, starts an exchange whose challenge
-// looks like one for the principal like, and which no answer completes. It is for peers that a dynamic authenticator
-// has rejected, but that must not notice it before they have answered (see "Unknown authids"). Only the shape of like
-// matters. nil means the defaults of NewSCRAM, or unsalted WAMP-CRA.
+// Decoys returns principals that match no peer. Begin, with the given method, starts an exchange whose challenge looks like
+// one for the principal like. No answer completes it. It is for peers that a dynamic authenticator has rejected, but that
+// must not notice it before they have answered (see "Unknown authids"). Only the shape of like matters. nil means the
+// defaults of NewSCRAM, or unsalted WAMP-CRA.
 func Decoys(method string, like *Principal) (*Principals, error) {
 	if like == nil {
 		like = &Principal{}

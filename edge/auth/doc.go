@@ -15,12 +15,11 @@
 //
 // # Where clients differ from the specification
 //
-// WAMP-SCRAM has the method name "wamp-scram". Autobahn for Python and Crossbar.io implement an earlier draft as
-// "scram". There the verifier is authextra.scram_server_signature, without "v=". AuthMessage has an empty "c=" and an
-// authid that is not escaped. AUTHENTICATE.Extra is empty. With Argon2id the key is the base64 text of the hash; this
-// derivation is called "argon2id-13". The router offers both names for every principal that has SCRAM keys. The keys of
-// one derivation cannot be computed from those of the other, so a principal has keys either for "argon2id13" or for
-// "argon2id-13".
+// WAMP-SCRAM has the method name "wamp-scram". Autobahn for Python and Crossbar.io implement an earlier draft as "scram". There
+// the verifier is authextra.scram_server_signature, without "v=". AuthMessage has an empty "c=" and an authid that is not
+// escaped. AUTHENTICATE.Extra is empty. With Argon2id the key is the base64 text of the hash; this derivation is called
+// "argon2id-13". The router offers both names for every principal that has SCRAM keys. The keys of one derivation cannot be
+// computed from those of the other, so a principal has keys either for "argon2id13" or for "argon2id-13".
 //
 // In salted WAMP-CRA the HMAC key is the base64 text of the derived key, not its octets. The specification does not say
 // so, but all clients do it.

@@ -17,8 +17,8 @@ type Request struct {
 	Session   wamp.ID        // the id that the session will have; WAMP-CRA signs it
 	Transport *wamp.Transport
 
-	// Provider replaces the principal's provider in a challenge, and hides the role. It is for realms with several
-	// authenticators: the challenge must not disclose which of them knows the authid. "": the principal's own.
+	// Provider replaces the principal's provider in a challenge, and hides the role. A realm with several authenticators
+	// sets it: the challenge must not disclose which of them knows the authid. "": the principal's own.
 	Provider string
 }
 
@@ -78,7 +78,7 @@ type attempt struct {
 	Request
 	who *principal
 
-	// decoy, if not empty, says why the peer cannot be the principal it names. Then who is only the model for the
+	// decoy, if not empty, says why the peer cannot be the principal that it names. Then who is only the model for the
 	// challenge, and every answer is wrong.
 	decoy string
 

@@ -67,17 +67,17 @@ func (s *SCRAM) checkCost() error {
 	switch s.KDF {
 	case kdfArgon2, kdfArgon2Draft:
 		if s.Memory < minArgon2Memory || s.Memory > maxArgon2Memory {
-			return fmt.Errorf("%s with %d KiB of memory, not %d to %d", s.KDF, s.Memory, minArgon2Memory, maxArgon2Memory)
+			return fmt.Errorf("%s with %d KiB of memory; the range is %d to %d", s.KDF, s.Memory, minArgon2Memory, maxArgon2Memory)
 		}
 	case kdfPBKDF2:
 		if most = maxPBKDF2Iterations; s.Memory != 0 {
 			return fmt.Errorf("%s does not use memory", s.KDF)
 		}
 	default:
-		return fmt.Errorf("unknown kdf %q: it is %s, %s or %s", s.KDF, kdfArgon2, kdfPBKDF2, kdfArgon2Draft)
+		return fmt.Errorf("unknown kdf %q; use %s, %s or %s", s.KDF, kdfArgon2, kdfPBKDF2, kdfArgon2Draft)
 	}
 	if s.Iterations < 1 || s.Iterations > most {
-		return fmt.Errorf("%s with %d iterations, not 1 to %d", s.KDF, s.Iterations, most)
+		return fmt.Errorf("%s with %d iterations; the range is 1 to %d", s.KDF, s.Iterations, most)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func ParseKey(text string) (ed25519.PublicKey, error) {
 		key, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 	}
 	if err != nil || len(key) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("the key is not %d octets in hex or base64, nor an OpenSSH key", ed25519.PublicKeySize)
+		return nil, fmt.Errorf("the key is neither %d bytes in hex or base64, nor an OpenSSH key", ed25519.PublicKeySize)
 	}
 	return key, nil
 }

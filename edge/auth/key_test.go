@@ -41,7 +41,7 @@ func TestParseKey(t *testing.T) {
 			t.Errorf("%q: %x, %v", text, []byte(key), err)
 		}
 	}
-	const form = "the key is not 32 octets in hex or base64, nor an OpenSSH key"
+	const form = "the key is neither 32 bytes in hex or base64, nor an OpenSSH key"
 	for text, want := range map[string]string{
 		"":                 form,
 		"hello":            form,

@@ -1,7 +1,7 @@
 package auth
 
-// HasDecoy reports whether Begin uses a decoy for a peer that it does not know. With half it does so for only half of
-// the authids, always the same ones. It is for a router that has decoys of another kind, too.
+// HasDecoy reports whether Begin uses a decoy for a peer that it does not know. With half it does so for only half of the
+// authids, always the same ones. A router that has decoys of another kind, too, sets half.
 func (p *Principals) HasDecoy(r Request, half bool) bool {
 	_, set := p.usable(&r)
 	name := r.Authid

@@ -20,7 +20,7 @@ func (p *Principal) credentials() credentials {
 	return c
 }
 
-// certificateKey keeps names and fingerprints apart, so that no certificate can be named like the fingerprint of
+// certificateKey keeps names and fingerprints apart, so that the name of a certificate is never taken for the fingerprint of
 // another.
 func certificateKey(text string) string {
 	if isFingerprint(text) {

@@ -71,7 +71,7 @@ func (p *Principal) check() error {
 	}
 	for _, key := range p.Keys {
 		if len(key) != ed25519.PublicKeySize {
-			return fmt.Errorf("cryptosign: a key has %d octets, not %d", len(key), ed25519.PublicKeySize)
+			return fmt.Errorf("cryptosign: a key has %d bytes, not %d", len(key), ed25519.PublicKeySize)
 		}
 	}
 	if p.CRA != nil {

@@ -41,12 +41,11 @@ func NewPrincipals(list []Principal) (*Principals, error) {
 	return NewPrincipalsWithKey(list, processKey())
 }
 
-// NewPrincipalsWithKey is NewPrincipals with a persistent key, at least 16 random octets. It keeps the decoys of
-// unknown authids the same across restarts. Otherwise a salt that changes with a restart would show that an authid does
-// not exist.
+// NewPrincipalsWithKey is NewPrincipals with a persistent key, at least 16 random octets. It keeps the decoys of unknown
+// authids the same across restarts. Otherwise a salt that changes with a restart would show that an authid does not exist.
 func NewPrincipalsWithKey(list []Principal, key []byte) (*Principals, error) {
 	if len(key) < 16 {
-		return nil, fmt.Errorf("a key of %d octets, not 16 or more", len(key))
+		return nil, fmt.Errorf("the key has %d bytes; it needs at least 16", len(key))
 	}
 	p := &Principals{
 		authids:      make(map[string]*principal),
@@ -106,9 +105,8 @@ func (p *Principals) Methods() []string { return p.methods.names() }
 // identity at once, for the others an exchange. If the client names no methods, these two are tried. Methods that this
 // package does not have are skipped.
 //
-// The error is a *Refused: AuthenticationRequired if the client names no methods, NoMatchingAuthMethod if none of them
-// is offered, NoSuchPrincipal if the transport does not identify a principal, AuthenticationFailed if HELLO is
-// incomplete.
+// The error is a *Refused: AuthenticationRequired if the client names no methods, NoMatchingAuthMethod if none of them is
+// offered, NoSuchPrincipal if the transport does not identify a principal, AuthenticationFailed if HELLO is incomplete.
 func (p *Principals) Begin(r Request) (*Identity, Exchange, error) {
 	order, set := p.usable(&r)
 	a := p.newAttempt(r, set)

@@ -30,13 +30,13 @@ func (s *SCRAM) check() error {
 		return err
 	}
 	if len(s.Salt) == 0 || len(s.Salt) > maxSalt {
-		return fmt.Errorf("a salt of %d octets, not 1 to %d", len(s.Salt), maxSalt)
+		return fmt.Errorf("a salt of %d bytes; the range is 1 to %d", len(s.Salt), maxSalt)
 	}
 	if len(s.StoredKey) != sha256.Size {
-		return fmt.Errorf("a stored key of %d octets, not %d", len(s.StoredKey), sha256.Size)
+		return fmt.Errorf("a stored key of %d bytes, not %d", len(s.StoredKey), sha256.Size)
 	}
 	if len(s.ServerKey) != sha256.Size {
-		return fmt.Errorf("a server key of %d octets, not %d", len(s.ServerKey), sha256.Size)
+		return fmt.Errorf("a server key of %d bytes, not %d", len(s.ServerKey), sha256.Size)
 	}
 	return nil
 }

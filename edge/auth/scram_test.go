@@ -122,10 +122,10 @@ func TestNewSCRAM(t *testing.T) {
 		{"", "pbkdf2", 0, 0, "the password is empty"},
 		{"a\x00", "pbkdf2", 1, 0, "normalize password: prohibited character U+0000"},
 		{"a\xff", "pbkdf2", 1, 0, "normalize password: not UTF-8"},
-		{"a", "", 0, 0, `unknown kdf "": it is argon2id13, pbkdf2 or argon2id-13`},
-		{"a", "pbkdf2", -1, 0, "pbkdf2 with -1 iterations, not 1 to 10000000"},
-		{"a", "argon2id13", 1, 7, "argon2id13 with 7 KiB of memory, not 8 to 1048576"},
-		{"a", "argon2id13", 10001, 8, "argon2id13 with 10001 iterations, not 1 to 10000"},
+		{"a", "", 0, 0, `unknown kdf ""; use argon2id13, pbkdf2 or argon2id-13`},
+		{"a", "pbkdf2", -1, 0, "pbkdf2 with -1 iterations; the range is 1 to 10000000"},
+		{"a", "argon2id13", 1, 7, "argon2id13 with 7 KiB of memory; the range is 8 to 1048576"},
+		{"a", "argon2id13", 10001, 8, "argon2id13 with 10001 iterations; the range is 1 to 10000"},
 	} {
 		if _, err := NewSCRAM(c.password, c.kdf, c.iterations, c.memory); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v", c, err)

@@ -86,11 +86,11 @@ func TestProblems(t *testing.T) {
 			[]string{`2: realm: authenticator for anonymous: anonymous sessions have the role "guest" already`}},
 		{"the router's own procedure", "[[realm]]\nname = \"a\"\n[realm.authenticator]\nticket = \"wamp.session.get\"\n",
 			[]string{`1: realm: authenticator for ticket: "wamp.session.get" is not a procedure that can be registered`}},
-		{"history twice", realm1 + strings.Repeat("[[realm.history]]\nuri = \"a\"\n", 2), []string{`2: realm: history of "a": there are two rules`}},
+		{"history twice", realm1 + strings.Repeat("[[realm.history]]\nuri = \"a\"\n", 2), []string{`2: realm: history of "a": two rules for the same URI`}},
 		{"principals' keys", realm1 + "[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nwampcra = { salt = \"x\", secret = \"y\" }\n" +
 			"[[realm.principal]]\nauthid = \"b\"\nrole = \"guest\"\nscram = { secret = \"x\", kdf = \"pbkdf2\", memory = 5 }\n" +
 			"[[realm.principal]]\nauthid = \"c\"\nrole = \"guest\"\nscram = { secret = \"x\", salt = \"AAAA\" }\n",
-			[]string{`8: realm.principal: principal "a": wampcra: with a salt, the secret is the derived key`, `12: realm.principal: scram: pbkdf2 does not use memory`,
+			[]string{`8: realm.principal: principal "a": wampcra: with a salt, the secret must be the derived key`, `12: realm.principal: scram: pbkdf2 does not use memory`,
 				`16: realm.principal: scram: secret and keys are both set`}},
 		{"a file that is no key", realm1 + "[[uplink]]\nname = \"a\"\nurl = \"tcp://127.0.0.1:1\"\nauthid = \"a\"\nkey = \"runnel.toml\"\n[[uplink.export]]\ntopic = \"a\"\n" +
 			"[[listen]]\nurl = \"tls://127.0.0.1:1\"\ncertificate = \"runnel.toml\"\nkey = \"runnel.toml\"\n",
