@@ -35,7 +35,7 @@ type Account struct {
 	leaving  int64     // bytes that the peer had when it was cut
 	octets   [2]int64  // bytes of Reading and Outboxes
 	begun    time.Time // when the first byte of the present message arrived
-	granted  time.Time // since when the peer can send without waiting for the router
+	granted  time.Time // when the router last let the peer send without waiting
 }
 
 // Peer describes the owner of an account.
@@ -106,7 +106,7 @@ func (a *Account) Try(k Kind, octets int) bool {
 	return true
 }
 
-// charge returns false if the account is closed.
+// charge changes the charge by n bytes. It returns false if the account is closed.
 func (a *Account) charge(k Kind, n int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -122,7 +122,7 @@ func (a *Account) charge(k Kind, n int64) bool {
 	return true
 }
 
-// since returns when the present message began, as far as the account was charged for it.
+// since returns when the present message began, or the present time if the account is not charged for one.
 func (a *Account) since() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -155,8 +155,7 @@ func (a *Account) Shrink(k Kind, octets int) {
 	}
 }
 
-// Stuck notes that the peer reads nothing at the moment, or read a little and stopped again. The memory that the system
-// buffers for it is charged until Flows.
+// Stuck notes that the peer has stopped reading. The memory that the system buffers for it is charged until Flows is called.
 func (a *Account) Stuck() {
 	if a == nil {
 		return

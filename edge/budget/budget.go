@@ -45,8 +45,8 @@ var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", 
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Errors of the budget: ErrCut is why a peer is cut, ErrTooLong why a message is not read, ErrFull why a connection is
-// refused.
+// Errors of the budget. ErrCut means that a peer was cut, ErrTooLong that a message was not read, ErrFull that a connection
+// was refused.
 var (
 	ErrCut     = errors.New("the router was out of memory and closed this connection to free some")
 	ErrTooLong = errors.New("the router has no memory for a message of this length")
@@ -70,9 +70,9 @@ type Budget struct {
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
 	readers  []*reader     // those that wait to read on, in the order in which their messages began
-	short    time.Time     // since when there have been readers
+	short    time.Time     // when a reader last joined an empty queue
 	freed    chan struct{} // closed when memory is released; nil while only readers wait
-	barren   time.Time     // until when there is no peer to cut
+	barren   time.Time     // until then, cutOne searches only if any is set
 
 	reports report
 }
@@ -130,8 +130,8 @@ func (b *Budget) Keep(k Kind, octets int) bool {
 	return b.keep(k, int64(octets), b.limit.Load()/2)
 }
 
-// KeepBasic is Keep for the little that a peer needs to be served at all. It may use the whole budget instead of half of
-// it, so that full tables do not block it.
+// KeepBasic is Keep for the little memory without which a peer cannot be served. It may use the whole budget instead of
+// half, so that full tables do not lock a peer out.
 func (b *Budget) KeepBasic(k Kind, octets int) bool {
 	if b == nil {
 		return true
@@ -139,7 +139,7 @@ func (b *Budget) KeepBasic(k Kind, octets int) bool {
 	return b.keep(k, int64(octets), b.limit.Load())
 }
 
-// keep charges n if stored data stays within most and all memory within the budget.
+// keep charges n bytes if all stored data then stays within most, and all memory within the budget.
 func (b *Budget) keep(k Kind, n, most int64) bool {
 	kept := b.kept.Add(n)
 	if n > 0 && (kept > most || b.used.Load()+n > b.limit.Load()) {

@@ -6,7 +6,7 @@ import (
 
 const (
 	stuckTime  = time.Second            // a peer that has read nothing for this long may be cut because of its outbox
-	barrenTime = 100 * time.Millisecond // after an unsuccessful search
+	barrenTime = 100 * time.Millisecond // pause after a search that found no peer to cut
 )
 
 // shed cuts peers until the budget suffices or no peer is left to cut.
@@ -21,8 +21,8 @@ func (b *Budget) shed() {
 	}
 }
 
-// cutOne cuts the first peer in the order of the package comment, and returns false if there is none. any allows a peer
-// that does no harm. It is called with mu held.
+// cutOne cuts the first peer in the order of the package comment, and returns false if there is none. any admits peers that
+// read. It is called with mu held.
 func (b *Budget) cutOne(any bool) bool {
 	if !any && time.Now().Before(b.barren) {
 		return false

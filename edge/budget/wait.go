@@ -10,20 +10,20 @@ type reader struct {
 	account *Account
 	octets  int64
 	begun   time.Time     // when its message began
-	short   time.Time     // since when readers have had to wait
+	short   time.Time     // when readers began to wait
 	woken   chan struct{} // capacity 1: there may be room
 }
 
 const (
-	readPatience = time.Second            // of the readers together, and the time that a peer has to use granted memory
+	readPatience = time.Second            // how long readers wait before a peer is cut, and the time that a peer has to use granted memory
 	readAgain    = 100 * time.Millisecond // between two cuts
 )
 
-// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used
-// up, readers wait in the order in which their messages began, so that the oldest message is read to its end first. Once
-// readers have waited for a second, a peer is cut to make room for the first: the one that could send longest and did not
-// finish, if that is more than a second; if all wait for the router, the one of which most was read. The error is ErrCut
-// if this peer was cut or is gone, and ErrTooLong if there cannot be room.
+// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used up,
+// readers wait in the order in which their messages began, so that the oldest message is read to its end first. Once readers
+// have waited for a second, a peer is cut to make room for the first reader. It is the peer that has had the most time to
+// send and has not finished, if that time is more than a second. If all peers wait for the router, it is the one with the
+// most bytes read. The error is ErrCut if this peer was cut or is gone, and ErrTooLong if there cannot be room.
 func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	if a == nil || octets <= 0 {
 		return nil
@@ -36,7 +36,7 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 		return nil
 	}
 	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) {
-		// peers that read nothing need not be waited for
+		// Peers that read nothing are cut at once.
 	}
 	if len(b.readers) == 0 {
 		b.short = time.Now()
@@ -82,7 +82,7 @@ func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 				return err
 			}
 			patience.Reset(readAgain)
-		case <-r.woken: // it is the first now, or there is more room
+		case <-r.woken: // the reader may be the first now, or there is more room
 		}
 		b.mu.Lock()
 		charged := b.readers[0] == r && b.charge(r)
@@ -101,7 +101,7 @@ func (b *Budget) makeRoom(r *reader) error {
 		return nil
 	}
 	if b.used.Load()-b.leaving.Load()+r.octets <= b.readLimit() {
-		return nil // there is room once the peers that were cut are closed
+		return nil // there will be room once the peers that were cut are closed
 	}
 	if slowest, since := b.slowestSender(); slowest != nil {
 		if time.Since(since) >= readPatience {
@@ -136,8 +136,8 @@ func (b *Budget) slowestSender() (slowest *Account, since time.Time) {
 	return slowest, since
 }
 
-// largestReader returns the peer behind the first reader that holds the largest part of a message; of equals, the one
-// whose message began last. It is called with mu held.
+// largestReader returns the peer, other than the first reader, with the most bytes of a message; of equals, the one whose
+// message began last. It is called with mu held.
 func (b *Budget) largestReader() (largest *Account) {
 	var most int64
 	for _, r := range b.readers[1:] {
