@@ -1,6 +1,5 @@
-// Package buffers keeps unused byte buffers in lists rather than in a sync.Pool. Every garbage collection empties a
-// pool, and with a router's small heap, collections are most frequent when buffers are needed most. Any goroutine may
-// call its functions.
+// Package buffers keeps unused byte buffers in lists rather than in a sync.Pool. Every garbage collection empties a pool, and
+// with a router's small heap, collections are most frequent when buffers are needed most. Any goroutine may call its functions.
 package buffers
 
 import "sync"
