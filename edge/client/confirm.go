@@ -101,8 +101,8 @@ func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
 	c.resolve(c.unhandled(handled, ev.Details))
 }
 
-// unhandled returns the answer to an event of a subscription that has just ended. Nothing is confirmed in its name, but an event of
-// a durable subscription stays at the router.
+// unhandled returns the answer to an event whose subscription may have just ended. It refuses an unhandled event of a
+// durable subscription, so that the event stays at the router.
 func (c *confirmation) unhandled(handled bool, details codec.Dict) error {
 	if durable := field(details, wamp.KeyPosition); !handled && len(durable.Raw) > 0 {
 		return errNotHandled

@@ -17,21 +17,22 @@ type Durable struct {
 	Window  int           // how many events may be sent and not acknowledged; 0: the router's default
 	AckWait time.Duration // after which an unacknowledged event is delivered again; 0: the router's default
 
-	// MaxAge has the router drop older events. Event.TTL then returns the rest of the time. nil: no change; 0: no limit.
+	// MaxAge makes the router drop events that are older. Event.TTL then returns the time that is left. nil: no change; 0:
+	// no limit.
 	MaxAge *time.Duration
 
-	// Dropped is called when an operator has dropped the subscription, with ErrDropped. The subscription then has ended, and the
-	// client does not create it again. nil: the client logs it. It must not wait for the client.
+	// Dropped is called when an operator has dropped the subscription, with ErrDropped. The subscription then has ended, and
+	// the client does not create it again. nil: the client logs it. It must not call methods that wait for the client.
 	Dropped func(error)
 
-	// Renew has the client create the subscription again if an operator has dropped it. Dropped is not called.
+	// Renew makes the client create the subscription again if an operator has dropped it. Dropped is not called.
 	Renew bool
 
 	// Origin makes the router send Event.Origin. An event that the client refuses holds up the later ones.
 	Origin bool
 }
 
-// ErrDropped is why a durable subscription has ended: an operator has dropped it at the router.
+// ErrDropped means that an operator has dropped the durable subscription at the router, which has ended it.
 var ErrDropped = errors.New("the durable subscription was dropped at the router")
 
 // SubscribeDurable subscribes to the events of a durable subscription. The client acknowledges an event when handle returns

@@ -160,7 +160,7 @@ func (r *establishRequest) rejected() {
 	r.count(-1)
 }
 
-// count keeps session.subscribing. Client.mu is held.
+// count adds n to the number of unanswered SUBSCRIBEs for the pattern (session.subscribing). Client.mu is held.
 func (r *establishRequest) count(n int) {
 	b, counts := r.endpoint.base(), r.session.subscribing
 	if b.messages != subscription {

@@ -100,7 +100,7 @@ func (e *Event) TTL() time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
 }
 
-// Origin returns what identifies an event of Durable.Origin, or of a subscription by a link of the router's own process; or nil.
+// Origin returns the origin of the event, or nil. The router sends it with Durable.Origin, and to links of its own process.
 func (e *Event) Origin() *Origin {
 	list, ok := e.Detail(wamp.KeyOrigin).Items()
 	if !ok || !list.Next() {

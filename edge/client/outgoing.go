@@ -25,7 +25,7 @@ type outgoing struct {
 	limit      int                    // of one message, in bytes; 0: no limit
 	bound      int                    // limit of bytes waiting to be written
 	expect     func(wamp.ID, request) // registers a request under its new id
-	work       chan struct{}          // room for one: the writer has to write
+	work       chan struct{}          // room for one: there is something to write
 
 	mu sync.Mutex
 	// Guarded by mu.

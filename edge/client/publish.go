@@ -28,7 +28,7 @@ type PublishOptions struct {
 	EligibleAuthid, ExcludeAuthid     []string
 	EligibleAuthrole, ExcludeAuthrole []string
 
-	// TTL is how long the event means anything. Routers and their queues do not deliver it later; 0: no limit. It is sent in
+	// TTL is how long the event is of use. Routers and their queues do not deliver it later; 0: no limit. It is sent in
 	// milliseconds, at least 1.
 	TTL time.Duration
 
@@ -77,10 +77,11 @@ func (o *PublishOptions) message(serializer wamp.Serializer, topic string, p Pay
 	return m, u, err
 }
 
-// ErrExpired is returned by Publish if PublishOptions.TTL was over before fewer than Options.Unacknowledged were pending.
+// ErrExpired is returned by Publish if PublishOptions.TTL passes while Options.Unacknowledged publications are pending.
 var ErrExpired = errors.New("the event has expired")
 
-// publishWithin publishes once fewer than Options.Unacknowledged such publications are pending. The wait reduces the event's time.
+// publishWithin publishes once fewer than Options.Unacknowledged publications with Done are pending. It subtracts the time
+// of the wait from the event's TTL.
 func (s *session) publishWithin(ctx context.Context, topic string, o PublishOptions, p Payload) (err error) {
 	select {
 	case s.window <- struct{}{}:

@@ -130,7 +130,7 @@ func (inv *Invocation) waitForRoom(size int) bool {
 		select {
 		case <-inv.chunks.room:
 		case <-inv.ctx.Done():
-			return true // over: the chunk does no harm
+			return true // the invocation is over, and nothing reads the chunk
 		case <-timer.C:
 			return false
 		}
