@@ -277,9 +277,8 @@ func cborJoin(dst, data []byte, pos int) []byte {
 	return dst
 }
 
-// cborSkip checks the item at pos and returns the position after it. depth is the number of levels still allowed. It
-// calls itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its items
-// arrive.
+// cborSkip checks the item at pos and returns the position after it. depth is the number of levels still allowed. It calls
+// itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its items arrive.
 func cborSkip(data []byte, pos, depth int) int {
 	if pos >= len(data) {
 		return faultEnds.at()

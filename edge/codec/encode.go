@@ -12,11 +12,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// AppendValue appends v, encoded by s. It accepts nil, booleans, integers, floats, strings, []byte (a binary),
-// json.Number, this package's Value and Dict, and slices, arrays, pointers and maps with string keys of all these. Maps
-// are sorted by key. Other types (structs, types with a MarshalJSON or MarshalText method) are encoded by the rules of
-// encoding/json. On text that is not UTF-8, and on values nested deeper than MaxDepth, it fails and returns dst
-// unchanged.
+// AppendValue appends v, encoded by s. It accepts nil, booleans, integers, floats, strings, []byte (a binary), json.Number,
+// this package's Value and Dict, and slices, arrays, pointers and maps with string keys of all these. Maps are sorted by key.
+// Other types (structs, types with a MarshalJSON or MarshalText method) are encoded by the rules of encoding/json. On text that
+// is not UTF-8, and on values nested deeper than MaxDepth, it fails and returns dst unchanged.
 func AppendValue(dst []byte, s wamp.Serializer, v any) ([]byte, error) {
 	if !s.Known() {
 		return dst, errSerializer

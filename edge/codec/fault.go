@@ -117,7 +117,8 @@ func (l *layout) wrongLength(n int) error {
 	return &messageError{message: l.message, text: "more than " + strconv.Itoa(l.max+1) + " elements"}
 }
 
-// enter returns pos, or a fault if no array or map of n elements can begin there: each element has at least one byte, and depth levels are left.
+// enter returns pos, or a fault if no array or map of n elements can begin there: each element takes at least one byte, and
+// an array or a map takes one of the depth levels that are left.
 func enter(data []byte, pos int, n uint64, depth int) int {
 	if n > uint64(len(data)-pos) {
 		return faultEnds.at()

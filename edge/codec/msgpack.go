@@ -271,9 +271,8 @@ func msgpackText(data []byte, pos int) ([]byte, int) {
 	return text, pos + int(n)
 }
 
-// msgpackSkip checks the value at pos and returns the position after it. depth is the number of levels still allowed.
-// It calls itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its
-// items arrive.
+// msgpackSkip checks the value at pos and returns the position after it. depth is the number of levels still allowed. It calls
+// itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its items arrive.
 func msgpackSkip(data []byte, pos, depth int) int {
 	if pos >= len(data) {
 		return faultEnds.at()
@@ -402,7 +401,7 @@ func appendMsgPack(dst []byte, l *layout, m *Message, n, items int) ([]byte, err
 	return dst, nil
 }
 
-// The append functions choose the shortest form.
+// Each append function writes the shortest form.
 
 func msgpackAppendUint(dst []byte, v uint64) []byte {
 	switch {

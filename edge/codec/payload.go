@@ -182,8 +182,8 @@ func JoinPayload(args, kwargs Value) (p Payload, ok bool) {
 	return p, true
 }
 
-// OpenEnvelope returns the content of {"args": [...], "kwargs": {...}}, a form for arguments in protocols without them. Either key
-// may be missing. ok is false if v is no such map.
+// OpenEnvelope returns the content of {"args": [...], "kwargs": {...}}. This map carries arguments over protocols that have
+// none. Either key may be missing. ok is false if v is no such map.
 func OpenEnvelope(v Value) (args, kwargs Value, ok bool) {
 	dict, isDict := v.Dict()
 	if !isDict {

@@ -5,8 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is the limit for nested lists, maps and CBOR tags in one element of a message. Arguments itself is the first
-// level.
+// MaxDepth is the limit for nested lists, maps and CBOR tags in one element of a message. Arguments itself is the first level.
 const MaxDepth = 64
 
 const highBits = 0x8080808080808080
