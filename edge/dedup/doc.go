@@ -1,5 +1,4 @@
-// Package dedup recognizes publications that were routed before, so that a sender may repeat them until they are
-// acknowledged.
+// Package dedup recognizes publications that were routed before, so that a sender may repeat them until they are acknowledged.
 //
 // A sender numbers its publications 1, 2, 3, ... A numbering is identified by a Key: the authid that publishes, the
 // node that numbers, and an epoch. A node that has lost its count begins another epoch. Numbers may have gaps, they
@@ -7,7 +6,7 @@
 //
 // A Table is what one realm remembers. Its memory is bounded, and no client can displace the numberings of others:
 //
-//   - A numbering belongs to an authid, so clients of different authids cannot use up each other's numbers.
+//   - A numbering belongs to an authid, so a client cannot use up the numbers of another authid.
 //   - A client keeps at most maxOwn numberings that it has begun. One more replaces the least recently used of them.
 //   - A table holds at most maxNumberings. Numberings that one client has begun and left behind are forgotten first. Then
 //     follow those that several clients used, all of which have left, and last those of clients that have begun several.
@@ -15,8 +14,9 @@
 //   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans). If a numbering has more, its
 //     lowest numbers count as missing: such a publication is routed again when it comes again.
 //
-// A Log keeps a table on disk, by a short record for each group of publications, whatever the number of gaps. A publication is recorded before it is acknowledged, so a router that is killed routes
-// nothing twice. After a power cut, at most the publications since the last sync are routed again.
+// A Log keeps a table on disk. A group of publications costs one short record, whatever the number of gaps. A publication is
+// recorded before it is acknowledged, so a router that is killed routes nothing twice. After a power cut, at most the
+// publications since the last sync are routed again.
 //
 // The type parameter W is the data that the caller keeps with a publication in progress.
 package dedup

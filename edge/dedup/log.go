@@ -8,9 +8,8 @@ import (
 	"runnel/edge/journal"
 )
 
-// Log keeps a table on disk: the state of each numbering, then records of the publications routed since. One
-// goroutine (Run) writes it, with one write for all publications that have arrived in the meantime. A disk that fails
-// holds up no publication.
+// Log keeps a table on disk: the state of each numbering, then records of the publications routed since. One goroutine (Run)
+// writes it, with one write for all publications that have arrived in the meantime. A disk that fails holds up no publication.
 type Log[W any] struct {
 	// Static after Open.
 	Config[W]
@@ -22,7 +21,7 @@ type Log[W any] struct {
 
 	// Owned by Run.
 	syncing <-chan time.Time // when the next sync is due; nil: nothing is unsynced
-	rewrite bool             // the journal lacks something
+	rewrite bool             // the journal lacks records
 	compact int64            // bytes of the journal when it was last rewritten
 }
 
@@ -43,8 +42,8 @@ const (
 	fewBytes     = 256 << 10 // a journal that has grown by less is not rewritten
 )
 
-// Open reads the log in a directory into the table, and has the table's publications recorded there from now on. It
-// returns how many records could not be used. If it fails, the table stays in memory only.
+// Open reads the log in a directory into the table, and from then on the log records the table's publications. It returns
+// how many records could not be used. If it fails, the table stays in memory only.
 func Open[W any](table *Table[W], dir string, c Config[W]) (log *Log[W], found journal.Found, unusable int, err error) {
 	records, found, err := journal.Open(dir, segmentBytes, func(record []byte) {
 		key, routed, more, ok := decode(record)

@@ -53,7 +53,7 @@ func (q *sequences) add(n uint64) {
 	q.bound()
 }
 
-// miss adds an open span above all numbers so far.
+// miss marks the numbers from first to last, which are above all in the set, as missing.
 func (q *sequences) miss(first, last uint64) {
 	switch newest := len(q.open) - 1; {
 	case first > last:

@@ -11,7 +11,7 @@ const (
 	maxNumberings = 8192      // of one table
 	maxOwn        = 32        // that one client has begun
 	maxAllSpans   = 256 << 10 // of all numberings of a table; 16 bytes each
-	fewSpans      = 16        // left to a numbering that grows while the table is at its bound
+	fewSpans      = 16        // spans of a numbering that grows while the table is at its bound
 )
 
 // ErrFull is returned by Begin when no numbering can be forgotten to make room for another.
@@ -34,8 +34,7 @@ type Table[W any] struct {
 
 // Client is a sender of publications, such as a session. The zero value is a client that has sent none.
 type Client[W any] struct {
-	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for
-	// it.
+	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for it.
 	Internal bool
 
 	used []*numbering[W] // the numberings that this client was the last to use
@@ -73,8 +72,8 @@ const (
 )
 
 // Begin looks up a publication. A new one becomes pending, and the caller must call Sent and Done on its mark. The mark of a
-// routed publication is nil. So is that of a publication that would overtake another: two clients send the same publications after one of
-// them was cut off, and the caller tries again once the other publication was sent.
+// routed publication is nil. So is the mark of a publication that would overtake another one (Busy). This happens when a
+// client was cut off and its successor repeats publications. The caller tries again once the other publication was sent.
 func (t *Table[W]) Begin(c *Client[W], key Key, number uint64) (*Mark[W], State, error) {
 	n, err := t.use(key, c)
 	if err != nil {
