@@ -23,7 +23,7 @@ const maxName = 100
 // CheckName returns an error if a name cannot be used.
 func CheckName(name string) error {
 	if name == "" || len(name) > maxName {
-		return fmt.Errorf("the name of a durable subscription has 1 to %d characters", maxName)
+		return fmt.Errorf("the name of a durable subscription must have 1 to %d characters", maxName)
 	}
 	for _, c := range name {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
@@ -135,7 +135,7 @@ func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscr
 	return d, true, nil
 }
 
-// room returns an error if an owner cannot have another subscription. Holds mu.
+// room returns an error if an owner cannot have another subscription. The caller holds mu.
 func (s *Store) room(owner string) error {
 	owned := 0
 	for _, d := range s.subs {
@@ -177,7 +177,7 @@ func (d *Subscription) rewind(floor uint64) error {
 	return err
 }
 
-// Bound replaces the limit of the backlog's age, unless the configuration declares the subscription.
+// Bound replaces the limit on the age of the backlog's events, unless the configuration declares the subscription.
 func (d *Subscription) Bound(a Age) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()

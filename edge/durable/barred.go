@@ -9,8 +9,8 @@ import "time"
 
 const barredWait = time.Minute // from one try to the next
 
-// bar records that none of the consumers may receive an event. If the subscription has no owner, another session may
-// receive it. own means that a consumer has published the event. Holds mu.
+// bar records that none of the consumers may receive an event. If the subscription has no owner, another session may receive
+// it. own means that a consumer has published the event. The caller holds mu.
 func (p *pass) bar(e *entry, own bool) {
 	d := p.sub
 	if own || d.Owner != "" {
@@ -23,7 +23,7 @@ func (p *pass) bar(e *entry, own bool) {
 	}
 }
 
-// barred reports whether the oldest event that is not done waits for a consumer that may receive it. Holds mu.
+// barred reports whether the oldest event that is not done waits for a consumer that may receive it. The caller holds mu.
 func (d *Subscription) barred() bool { return len(d.flight) > 0 && d.flight[0].barred }
 
 // retryBarred schedules the barred events for another try, because there is a new consumer. Holds mu.
@@ -35,8 +35,8 @@ func (d *Subscription) retryBarred() {
 	}
 }
 
-// full reports whether no further event may be in flight. After a barred event, more events than usual may be in
-// flight. Holds mu.
+// full reports whether no further event may be in flight. After a barred event, more events than usual may be in flight. The
+// caller holds mu.
 func (p *pass) full() bool {
 	n, d := len(p.sub.flight), p.sub
 	if n < p.most || d.barred() && n < maxFlight {
@@ -45,8 +45,8 @@ func (p *pass) full() bool {
 	return !d.dropBarred()
 }
 
-// dropBarred makes room in the flight: it drops the older half of the barred events. It reports false if there are
-// none. Holds mu.
+// dropBarred makes room in the flight: it drops the older half of the barred events. It reports false if there are none. The
+// caller holds mu.
 func (d *Subscription) dropBarred() bool {
 	if !d.barred() {
 		return false

@@ -6,8 +6,8 @@ const (
 	entryCost   = 192 // bytes of an entry in the list and in the map; rather too high than too low
 )
 
-// charge charges another entry in flight. It reports false if the budget has no room; the entry then waits until others are done.
-// One entry always has room. Holds mu.
+// charge charges another entry in flight. It reports false if the budget has no room; the entry then waits until others are
+// done. One entry always has room. The caller holds mu.
 func (d *Subscription) charge() bool {
 	if len(d.flight) < d.charged*flightChunk {
 		return true
@@ -19,8 +19,8 @@ func (d *Subscription) charge() bool {
 	return true
 }
 
-// uncharge frees the chunks that are no longer needed. While the subscription has consumers, it keeps one spare
-// chunk. Holds mu.
+// uncharge frees the chunks that are no longer needed. While the subscription has consumers, it keeps one spare chunk. The
+// caller holds mu.
 func (d *Subscription) uncharge() {
 	need := (len(d.flight) + flightChunk - 1) / flightChunk
 	if d.running {

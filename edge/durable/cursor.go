@@ -51,7 +51,7 @@ func (s *Store) openCursors(dir string) error {
 	return nil
 }
 
-// get returns a subscription; nil if there is none. Holds mu, or runs before Run.
+// get returns a subscription; nil if there is none. The caller holds mu, or runs before Run.
 func (s *Store) get(owner, name string) *Subscription {
 	if i, ok := s.find(owner, name); ok {
 		return s.subs[i]
@@ -59,20 +59,20 @@ func (s *Store) get(owner, name string) *Subscription {
 	return nil
 }
 
-// find returns the index where a subscription is or would be. Holds mu, or runs before Run.
+// find returns the index where a subscription is or would be. The caller holds mu, or runs before Run.
 func (s *Store) find(owner, name string) (at int, ok bool) {
 	at = sort.Search(len(s.subs), func(i int) bool { return s.subs[i].compare(owner, name) >= 0 })
 	return at, at < len(s.subs) && s.subs[at].compare(owner, name) == 0
 }
 
-// remove takes a subscription out of the list. Holds mu, or runs before Run.
+// remove takes a subscription out of the list. The caller holds mu, or runs before Run.
 func (s *Store) remove(d *Subscription) {
 	if i, ok := s.find(d.Owner, d.Name); ok {
 		s.subs = slices.Delete(slices.Clone(s.subs), i, i+1)
 	}
 }
 
-// add adds a subscription without a position. Holds mu, or runs before Run.
+// add adds a subscription without a position. The caller holds mu, or runs before Run.
 func (s *Store) add(r Rule, created time.Time) *Subscription {
 	d := &Subscription{store: s, Rule: r.withDefaults(), created: created, wake: make(chan struct{}, 1), exact: true}
 	at, _ := s.find(r.Owner, r.Name)
@@ -80,7 +80,7 @@ func (s *Store) add(r Rule, created time.Time) *Subscription {
 	return d
 }
 
-// cursor makes the record of a subscription. Holds mu.
+// cursor makes the record of a subscription. The caller holds mu.
 func (d *Subscription) cursor() []byte {
 	c := cursor{Rule: d.Rule, Declared: d.declared, Created: d.created, Epoch: d.epoch.Load(), Floor: d.floor, Gap: d.gap, Dropped: d.dropped}
 	record, _ := json.Marshal(c) // strings, numbers and times can always be encoded

@@ -40,7 +40,7 @@ const readSize = 64 << 10 // bytes, of a read from disk
 
 const flushEvery = 256 // events; events that were handed out must not wait until the log has been searched
 
-// pass is one run through the log. It ends at the end of the log, or when no consumer has room.
+// pass is one pass over the log. It stops at the end of the log, or when no consumer has room.
 type pass struct {
 	sub       *Subscription
 	now       time.Time
@@ -51,7 +51,7 @@ type pass struct {
 	events    int    // that were read
 	consumers []*Attachment
 	attached  int             // Subscription.attached when the pass began
-	most      int             // entries in flight, finished ones behind an unfinished one included
+	most      int             // limit of entries in flight, including finished ones after an unfinished one
 	room      <-chan struct{} // closed when a consumer that was full may have room
 
 	// Memory that passes share.
@@ -101,10 +101,10 @@ func (p *pass) begin(d *Subscription) bool {
 	return true
 }
 
-// isFree reports whether the entry may be delivered now. Holds mu.
+// isFree reports whether the entry may be delivered now. The caller holds mu.
 func (e *entry) isFree(now time.Time) bool { return !e.done && e.to == nil && !now.Before(e.due) }
 
-// waits reports whether the entry was refused and must be delivered again later. Holds mu.
+// waits reports whether the entry was refused and must be delivered again later. The caller holds mu.
 func (e *entry) waits(now time.Time) bool {
 	return !e.done && e.to == nil && !e.barred && now.Before(e.due)
 }
@@ -171,7 +171,7 @@ func (p *pass) nextWait() (wait time.Duration, ok bool) {
 	return max(time.Until(next), time.Millisecond), !next.IsZero()
 }
 
-// choose returns the next consumer with room that is not in tried; nil if there is none. Holds mu.
+// choose returns the next consumer with room that is not in tried; nil if there is none. The caller holds mu.
 func (p *pass) choose(tried []*Attachment) *Attachment {
 	d := p.sub
 	for i := range p.consumers {
@@ -235,7 +235,7 @@ func (p *pass) event(h *head, at, next place) bool {
 	return p.deliver(h, e)
 }
 
-// entry returns an unused entry. Holds mu.
+// entry returns an unused entry. The caller holds mu.
 func (p *pass) entry() *entry {
 	d := p.sub
 	if n := len(d.unused); p.spare == nil && n > 0 {
@@ -247,8 +247,8 @@ func (p *pass) entry() *entry {
 	return p.spare
 }
 
-// passLost ends the events whose records are missing: those before a position that the pass has not found. A failed
-// sync or a damaged file has lost them. Holds mu.
+// passLost ends the events whose records are missing: those before position that the pass has not found. A failed sync or a
+// damaged file has lost them. The caller holds mu.
 func (p *pass) passLost(position uint64) {
 	d := p.sub
 	for p.next < position {
@@ -353,7 +353,7 @@ func (p *pass) tooOld(a *Attachment, occurred time.Time, expires int64) bool {
 	return false
 }
 
-// allOf reports whether consumers are present, and all of them are in tried. Holds mu.
+// allOf reports whether consumers are present, and all of them are in tried. The caller holds mu.
 func (p *pass) allOf(tried []*Attachment) (all bool) {
 	for _, a := range p.consumers {
 		if a.gone {
@@ -366,13 +366,13 @@ func (p *pass) allOf(tried []*Attachment) (all bool) {
 	return all
 }
 
-// skip ends an event that no consumer will get. Holds mu.
+// skip ends an event that no consumer will get. The caller holds mu.
 func (p *pass) skip(e *entry) {
 	p.insert(e)
 	p.sub.finish(e)
 }
 
-// insert adds a new entry to the flight. Holds mu.
+// insert adds a new entry to the flight. The caller holds mu.
 func (p *pass) insert(e *entry) {
 	d := p.sub
 	if e.position <= d.read {

@@ -1,9 +1,8 @@
 // Package durable keeps the events of durable subscriptions on disk until their consumers have acknowledged them.
 //
-// The events of a realm are stored once, in a log (package journal). A durable subscription is a name, a topic or
-// pattern, and a cursor in the log, so ten subscriptions share one copy of an event. Events have positions 1, 2, 3,
-// ... in the order in which they were routed. Everything up to a subscription's floor is done; the matching events
-// above it are its backlog.
+// The events of a realm are stored once, in a log (package journal). A durable subscription is a name, a topic or pattern, and
+// a cursor in the log, so ten subscriptions share one copy of an event. Events have positions 1, 2, 3, ... in the order in
+// which they were routed. Everything up to a subscription's floor is done; the matching events above it are its backlog.
 //
 // One goroutine (Store.Run) writes the log. It packs all events that have arrived meanwhile into blocks (record.go),
 // writes them with one call, and syncs if a publisher waits. A slow disk therefore delays only these publishers.

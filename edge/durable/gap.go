@@ -16,7 +16,7 @@ type gap struct {
 	due time.Time
 }
 
-// addGap adds dropped events to the gap that the consumers get. Holds mu.
+// addGap adds dropped events to the gap that the consumers get. The caller holds mu.
 func (d *Subscription) addGap(g *gap) {
 	if old := d.gap; old != nil {
 		g.First, g.Events = old.First, g.Events+old.Events

@@ -16,7 +16,7 @@ type packer struct {
 	start  int              // where it begins
 	at     int64            // time of its last event
 	shapes [maxShapes]shape // in data
-	shaped int              // how many shapes it has, including those whose slot was reused
+	shaped int              // number of its shapes, including those whose slot was reused
 }
 
 // shape locates a shape and the last options of an event with this shape.

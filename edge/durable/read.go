@@ -20,8 +20,7 @@ func (s *Store) tail() place {
 	return place{}
 }
 
-// Each calls each for every event that has been put and that the log still has. The event is valid only during the
-// call.
+// Each calls each for every event that has been put and that the log still has. The event is valid only during the call.
 func (s *Store) Each(each func(Publication)) error {
 	if err := s.do(func() {}); err != nil {
 		return err
@@ -35,7 +34,7 @@ func (s *Store) Each(each func(Publication)) error {
 	})
 }
 
-// locate returns a place from which the first record above a position can be found. Holds mu, or runs before Run.
+// locate returns a place from which the first record above a position can be found. The caller holds mu, or runs before Run.
 func (s *Store) locate(position uint64) place {
 	for _, g := range s.segments {
 		if g.last > position {

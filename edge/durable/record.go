@@ -20,10 +20,10 @@ import (
 //	shape  128 + flags, topic, [publisher, authid, authrole], [trust level], [serializer of the options],
 //	       4 * serializer + items of the payload
 //
-// The lower 5 bits of an event's first byte are the slot of its shape: a block has 16. newShape means that a shape follows, which takes
-// the next slot, in turn. padding ends the block. The upper 3 bits are the event's time less that of the event before it, as a zigzag
-// number; if it does not fit, they are all set, and the number follows. The options are a number and their bytes: 0 stands for those of
-// the event before with this shape, another number is their length and 1.
+// The lower 5 bits of an event's first byte are the slot of its shape: a block has 16. newShape means that a shape follows,
+// which takes the next slot, in turn. padding ends the block. The upper 3 bits are the event's time less that of the event
+// before it, as a zigzag number. If the number does not fit, the bits are all set, and the number follows. The options are a
+// number and their bytes: 0 means the options of the last event with this shape, and any other number is their length plus 1.
 const (
 	eventRecord = 128
 	gapRecord   = 2
@@ -35,7 +35,8 @@ const (
 	slotBits  = 5
 	longDelta = 1<<(8-slotBits) - 1
 
-	// A block takes no further event beyond this size in bytes: damage costs a whole block, and a consumer may begin within one.
+	// A block takes no further event beyond this size in bytes. Damage costs a whole block, and a consumer that begins
+	// within one reads it from its start.
 	maxBlock = 8 << 10
 )
 
@@ -79,7 +80,7 @@ type Publication struct {
 	Anonymous bool // the publisher has no identity
 	Origin    bool // the options have an origin, so the publisher's names are needed
 	Consumer  bool // the publisher has durable subscriptions, and may not get its own event
-	Plain     bool // the options do not matter for the event, and need not be kept
+	Plain     bool // the options do not affect the event, and need not be kept
 
 	At       time.Time // when it was published; Put sets it if it is zero
 	Position uint64    // set by Put

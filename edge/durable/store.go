@@ -40,10 +40,9 @@ type Config struct {
 	// Found is called by Open for every event in the log. The event is valid during the call only.
 	Found func(Publication)
 
-	// Histories may need the events, too. Needed returns the first position that they need; 0: none. Release is
-	// called before events at some positions leave the log, or after the log has lost them (lost). It reports whether
-	// the histories have taken over the events that they need. Run calls both without a lock. Either both or neither
-	// may be nil.
+	// Histories may need the events, too. Needed returns the first position that they need; 0: none. Release is called before
+	// events at some positions leave the log, or after the log has lost them (lost). It reports whether the histories have
+	// taken over the events that they need. Run calls both without a lock. Either both or neither may be nil.
 	Needed  func() uint64
 	Release func(first, last uint64, lost bool) bool
 
@@ -202,7 +201,7 @@ func (s *Store) openLog(dir string) error {
 	return nil
 }
 
-// noteWritten notes that the segment with a number has an event or gap. Holds mu, or runs before Run.
+// noteWritten notes that the segment with a number has an event or gap. The caller holds mu, or runs before Run.
 func (s *Store) noteWritten(position, number uint64) {
 	if n := len(s.segments); n == 0 || s.segments[n-1].number != number {
 		s.segments = append(s.segments, segment{number: number, first: position})
@@ -220,8 +219,7 @@ func (s *Store) noteDamage(path string, reported map[uint64]bool) {
 	}
 }
 
-// measure copies the sizes of the segments from the journal. A segment that a failed sync has shortened keeps its
-// place.
+// measure copies the sizes of the segments from the journal. A segment that a failed sync has shortened keeps its place.
 func (s *Store) measure() {
 	for _, now := range s.journal.Segments() {
 		if i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number == now.Number }); i >= 0 {
@@ -237,9 +235,8 @@ func (s *Store) Used() bool {
 	return len(s.subs) > 0
 }
 
-// Put stores an event, and sets its position. If there is a waiter, it is passed to Config.Committed later. Put never
-// waits for the disk. If it fails, the event is not stored. Without a waiter the event is counted as lost, and
-// consumers get a gap.
+// Put stores an event, and sets its position. If there is a waiter, it is passed to Config.Committed later. Put never waits for
+// the disk. If it fails, the event is not stored. Without a waiter the event is counted as lost, and consumers get a gap.
 func (s *Store) Put(p *Publication, w Waiter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -269,7 +266,7 @@ func (s *Store) Put(p *Publication, w Waiter) error {
 	return nil
 }
 
-// putGap adds a gap record. Holds mu, or runs before Run.
+// putGap adds a gap record. The caller holds mu, or runs before Run.
 func (s *Store) putGap(g loss) {
 	s.pending.gap(s.next, time.Now(), g)
 	s.next++

@@ -35,7 +35,7 @@ const (
 	DefaultWindow  = 256
 	MaxWindow      = 4096
 	DefaultAckWait = 30 * time.Second
-	MinAckWait     = 100 * time.Millisecond // the router must not send events again faster than consumers can answer
+	MinAckWait     = 100 * time.Millisecond // otherwise the router would send events again before consumers can answer
 	MaxAckWait     = 24 * time.Hour
 	refusedWait    = time.Second // from an event's refusal to its redelivery
 	ackPause       = 5 * time.Millisecond
@@ -143,7 +143,7 @@ func (d *Subscription) matches(h *head) bool {
 	return string(h.topic) == d.URI
 }
 
-// count adds a new record to the backlog, if it matches. Holds mu.
+// count adds a new record to the backlog, if it matches. The caller holds mu.
 func (d *Subscription) count(h *head) bool {
 	if h.position <= d.floor || !d.matches(h) {
 		return false
@@ -163,8 +163,8 @@ func (d *Subscription) shrinkBacklog(events int, octets int64) {
 	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
 }
 
-// skipTo notes that the log has nothing for the subscription up to a position. The cursor is recorded once a segment only: an
-// older one has the same effect. Holds mu.
+// skipTo notes that the log has nothing for the subscription up to a position. It records the cursor only once a segment,
+// because an older cursor has the same effect. The caller holds mu.
 func (d *Subscription) skipTo(position uint64, next place) {
 	if d.events == 0 && d.exact && len(d.flight) == 0 && position > d.floor {
 		if d.floorAt.segment != next.segment {
@@ -183,7 +183,7 @@ func (d *Subscription) setFloor(position uint64, next place) {
 
 func (d *Subscription) setRead(position uint64, next place) { d.read, d.readAt = position, next }
 
-// changed makes Run record the cursor. Holds mu.
+// changed makes Run record the cursor. The caller holds mu.
 func (d *Subscription) changed() {
 	if !d.dirty {
 		d.dirty = true
@@ -191,7 +191,7 @@ func (d *Subscription) changed() {
 	}
 }
 
-// find returns the entry of a position, and the index where it is or would be. Holds mu.
+// find returns the entry of a position, and the index where it is or would be. The caller holds mu.
 func (d *Subscription) find(position uint64) (*entry, int) {
 	i := sort.Search(len(d.flight), func(i int) bool { return d.flight[i].position >= position })
 	if i < len(d.flight) && d.flight[i].position == position {
@@ -200,7 +200,7 @@ func (d *Subscription) find(position uint64) (*entry, int) {
 	return nil, i
 }
 
-// finish ends an entry. Holds mu.
+// finish ends an entry. The caller holds mu.
 func (d *Subscription) finish(e *entry) {
 	if e.done {
 		return
@@ -214,7 +214,7 @@ func (d *Subscription) finish(e *entry) {
 	d.advance()
 }
 
-// release takes an entry from its consumer. Holds mu.
+// release takes an entry from its consumer. The caller holds mu.
 func (e *entry) release() {
 	if e.to != nil {
 		e.to.underWay--
@@ -222,7 +222,7 @@ func (e *entry) release() {
 	}
 }
 
-// advance moves the floor over all entries that are done. Holds mu.
+// advance moves the floor over all entries that are done. The caller holds mu.
 func (d *Subscription) advance() {
 	n := 0
 	for n < len(d.flight) && d.flight[n].done {
@@ -246,8 +246,8 @@ func (d *Subscription) advance() {
 	d.uncharge()
 }
 
-// addEntry adds an entry to the flight. It reuses the room that finished entries have left at the start of slots.
-// Holds mu.
+// addEntry adds an entry to the flight. It reuses the room that finished entries have left at the start of slots. The caller
+// holds mu.
 func (d *Subscription) addEntry(e *entry) {
 	if len(d.flight) == cap(d.flight) {
 		if 2*len(d.flight) > len(d.slots) {
@@ -262,7 +262,7 @@ func (d *Subscription) addEntry(e *entry) {
 
 const maxUnused = 1024 // entries
 
-// removeFirst removes the first n entries from the flight. Their memory is used for later entries. Holds mu.
+// removeFirst removes the first n entries from the flight. Their memory is used for later entries. The caller holds mu.
 func (d *Subscription) removeFirst(n int) {
 	d.unused = append(d.unused, d.flight[:min(n, maxUnused-min(maxUnused, len(d.unused)))]...)
 	clear(d.flight[:n])
@@ -384,7 +384,7 @@ func (a *Attachment) Detach() {
 	wake(d.wake)
 }
 
-// free makes an entry in flight free again, from a time on. Holds mu.
+// free makes an entry in flight free again, from a time on. The caller holds mu.
 func (e *entry) free(from time.Time) {
 	e.release()
 	e.again, e.due = true, from
@@ -418,7 +418,7 @@ func (a *Attachment) AckPosition(position uint64) bool {
 	return e != nil && !e.done && e.id != 0 && d.ack(e)
 }
 
-// ack ends an event that a consumer has acknowledged. Holds mu.
+// ack ends an event that a consumer has acknowledged. The caller holds mu.
 func (d *Subscription) ack(e *entry) bool {
 	to := e.to
 	d.finish(e)

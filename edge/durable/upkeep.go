@@ -101,7 +101,7 @@ func (s *Store) removeFinished() {
 	}
 }
 
-// needed reports whether histories need a segment.
+// needed reports whether a history needs events of the segment.
 func (s *Store) needed(g segment) bool {
 	if s.Needed == nil {
 		return false
@@ -207,7 +207,7 @@ func (d *Subscription) drop(x excess) bool {
 	return true
 }
 
-// cut drops events, and records the gap. Holds mu.
+// cut drops events, and records the gap. The caller holds mu.
 func (d *Subscription) cut(list []dropped, reason string) {
 	first, events := uint64(0), 0
 	for _, x := range list {

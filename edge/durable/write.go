@@ -6,8 +6,8 @@ import (
 	"runnel/edge/journal"
 )
 
-// Run writes events until stop is closed. Then it writes the remaining events, and closes the files. If that fails, it tries once more to
-// record that events are missing.
+// Run writes events until stop is closed. Then it writes the remaining events, and closes the files. If this write fails,
+// Run tries once more to record the number of missing events.
 func (s *Store) Run(stop <-chan struct{}) {
 	defer close(s.done)
 	defer s.timer.Stop()
@@ -92,9 +92,8 @@ func (b *batch) events(n int, u *unpacker) (events uint64) {
 
 const pageSize = 4096 // smallest unit of a disk write, in bytes
 
-// align adds padding if the records would end near the end of a page in the file, so that the next batch need not
-// write this page again. offset is where the first record will begin. The padding takes at most a quarter of the
-// batch's size.
+// align adds padding if the records would end near the end of a page in the file, so that the next batch need not write this
+// page again. offset is where the first record will begin. The padding takes at most a quarter of the batch's size.
 func (b *batch) align(offset int64) {
 	end := offset + int64(len(b.data)+len(b.ends)*journal.Overhead)
 	if missing := int(-end & (pageSize - 1)); missing <= len(b.data)/4 {
@@ -209,7 +208,8 @@ func (s *Store) append(b *batch) error {
 	return err
 }
 
-// publish counts the first n records of a batch for the subscriptions. The records are in the segment of this number. Holds mu.
+// publish counts the first n records of a batch for the subscriptions. The records are in the segment of this number. The
+// caller holds mu.
 func (s *Store) publish(b *batch, n int, number uint64) {
 	matched := make([]bool, len(s.subs))
 	each := func(h *head, _, _ place) bool {
@@ -236,7 +236,7 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 	}
 }
 
-// fail records that the log cannot be written, and schedules a retry. Holds mu.
+// fail records that the log cannot be written, and schedules a retry. The caller holds mu.
 func (s *Store) fail(err error, events uint64) {
 	s.broken, s.retryAt = err, time.Now().Add(retryInterval)
 	s.lost += events
@@ -278,8 +278,7 @@ func (s *Store) failing() bool {
 	return s.broken != nil
 }
 
-// noteLost makes the histories take over the events that are not known to be on disk, up to a position. No lock is
-// held.
+// noteLost makes the histories take over the events that are not known to be on disk, up to a position. No lock is held.
 func (s *Store) noteLost(last uint64) {
 	if first := s.synced + 1; s.Release != nil && first <= last {
 		s.Release(first, last, true)
@@ -315,7 +314,7 @@ func (s *Store) oversize() bool {
 	return false
 }
 
-// octets returns the size of the log. Holds mu.
+// octets returns the size of the log. The caller holds mu.
 func (s *Store) octets() (n int64) {
 	for _, g := range s.segments {
 		n += g.octets
