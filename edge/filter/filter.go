@@ -88,7 +88,7 @@ func (f *Filter) Admits(id wamp.ID, authid, role string) bool {
 		(!f.hasEligibleAuthrole || slices.Contains(f.eligibleAuthrole, role))
 }
 
-// BySession reports whether there is a list of session ids, even an empty one. Such ids mean nothing to later sessions.
+// BySession reports whether there is a list of session ids, even an empty one. The ids say nothing about later sessions.
 func (f *Filter) BySession() bool { return f != nil && (f.exclude != nil || f.hasEligible) }
 
 func (f *Filter) ids(key string, v codec.Value) ([]wamp.ID, error) {
