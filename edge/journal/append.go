@@ -191,8 +191,7 @@ func (j *Journal) deactivate() {
 	}
 }
 
-// Sync returns once all appended records are on disk. After a LostError the log is as it was after the last successful
-// sync.
+// Sync returns once all appended records are on disk. After a LostError the log is as it was after the last successful sync.
 func (j *Journal) Sync() error {
 	if !j.unsynced || j.active == nil {
 		return nil

@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Disk is the file system that a log is stored on. Its methods behave like the functions of the same names in package
-// os.
+// Disk is the file system that a log is stored on. Its methods behave like the functions of the same names in package os.
 type Disk interface {
 	ReadDir(dir string) ([]fs.DirEntry, error)
 	MkdirAll(dir string) error                     // returns once the names of new directories are on disk

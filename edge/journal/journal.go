@@ -5,10 +5,9 @@
 // is overwritten. Space is reclaimed by whole segments: Trim deletes the oldest ones, and Rewrite replaces all segments
 // by new ones with the records that are still wanted. The byte layout of a segment is described in format.go.
 //
-// A failed sync fails every record appended since the last successful one. The state of those records on disk is
-// unknown, and another sync would not reveal it. They are therefore removed from the log, and their segment is never
-// synced or appended to again. The next record begins a new segment. The error is a LostError; the owner must append
-// these records again.
+// A failed sync fails every record appended since the last successful one. The state of those records on disk is unknown, and
+// another sync would not reveal it. They are therefore removed from the log, and their segment is never synced or appended to
+// again. The next record begins a new segment. The error is a LostError; the owner must append these records again.
 //
 // Reading changes nothing and never fails because of the contents of the files. A damaged record costs only itself:
 // reading continues at the next intact record. A torn tail is the rest of an interrupted write, which a power cut
@@ -136,8 +135,7 @@ func (j *Journal) onlyBegun(s *segment) bool {
 	return len(header) < headerSize && beginsHeader(string(header))
 }
 
-// headerOf returns the first bytes of a segment, at most the size of a header. An unreadable header is returned as
-// zeros.
+// headerOf returns the first bytes of a segment, at most the size of a header. An unreadable header is returned as zeros.
 func (j *Journal) headerOf(s *segment) []byte {
 	header := make([]byte, headerSize)
 	f, err := j.disk.Open(j.path(s.number))
@@ -149,8 +147,7 @@ func (j *Journal) headerOf(s *segment) []byte {
 	return header[:n]
 }
 
-// Values for the expected size of a segment that no header states. They are negative, so that
-// no segment is too short for them.
+// Values for the expected size of a segment that no header states. They are negative, so that no segment is too short for them.
 const (
 	unknown = -1 - iota // the segment has a successor
 	newest              // the segment has no successor and may be torn
@@ -248,8 +245,7 @@ type Segment struct {
 	Sealed bool // never appended to again
 }
 
-// Holds reports whether the log includes the first octets bytes of a segment. Records lost by a failed sync are not
-// included.
+// Holds reports whether the log includes the first octets bytes of a segment. Records lost by a failed sync are not included.
 func (j *Journal) Holds(number uint64, octets int64) bool {
 	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
 	return i >= 0 && octets <= j.segments[i].octets

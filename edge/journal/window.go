@@ -10,8 +10,7 @@ const (
 	blockSize  = 4 << 10 // unit in which unreadable parts are skipped
 )
 
-// window gives access to the bytes of a segment through a buffer. Unreadable parts are replaced by zeros, and failed is
-// set.
+// window gives access to the bytes of a segment through a buffer. Unreadable parts are replaced by zeros, and failed is set.
 type window struct {
 	from   io.ReaderAt
 	size   int64 // of the segment
