@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Book limits log lines about events that peers can cause at any rate: join, leave, stall. In each window it writes
-// the first lines of a kind. It counts the others, and a summary at the end of the window reports the counts. Any
-// goroutine may use it.
+// Book limits log lines about events that peers can cause at any rate: join, leave, stall. In each window it writes the first
+// lines of a kind. It counts the others, and a summary at the end of the window reports the counts. Any goroutine may use it.
 type Book struct {
 	Log *slog.Logger
 
