@@ -14,9 +14,9 @@ import (
 // Table is a map from URIs and URI patterns to values. The router's topic table and procedure table are Tables. The key is a URI
 // together with its match policy: "com.a" as exact and "com.a" as prefix are two entries. The zero value is empty.
 //
-// Any goroutine may read at any time, without locks and without garbage. Set and Remove are called by one goroutine at a time. A
-// read that runs beside them finds each entry as it was or as it is; it finds all entries that do not change meanwhile. A read
-// that begins after a write has returned finds what was written.
+// Any goroutine may read at any time; reads take no lock and allocate nothing. One goroutine at a time may call Set and
+// Remove. A read that runs beside a write finds each entry in its state before or after the write. A read that begins after
+// a write has returned finds the new state.
 type Table[V any] struct {
 	exact     trie[V]
 	prefix    trie[V]
@@ -81,7 +81,7 @@ func (p *Table[V]) Remove(m wamp.Match, uri string) {
 	}
 }
 
-// countLength counts a prefix. Readers see another list only if the first prefix of a length came or the last one went.
+// countLength counts a prefix. It stores another list only when the first prefix of a length is added or the last one removed.
 func (p *Table[V]) countLength(length, by int) {
 	if p.counts == nil {
 		p.counts = map[int]int{}
@@ -149,7 +149,8 @@ func (p *Table[V]) Best(uri []byte) (v V, ok bool) {
 	return v, false
 }
 
-// All calls yield for each value until it returns false. It meets each entry that is there all the time exactly once.
+// All calls yield for each value until it returns false. It visits each entry that is not added or removed meanwhile exactly
+// once.
 func (p *Table[V]) All(yield func(V) bool) {
 	ok := true
 	each := func(_ string, v V) bool { ok = yield(v); return ok }
@@ -211,8 +212,8 @@ func (n *components[V]) set(pattern string, v V) (added bool) {
 	return n.value.Swap(&v) == nil
 }
 
-// remove removes a pattern, of which more says that components follow, and the nodes that are empty afterwards. It reports whether
-// the pattern was there.
+// remove removes a pattern and the nodes that are empty afterwards. more says that components follow in pattern. It reports
+// whether the pattern was there.
 func (n *components[V]) remove(pattern string, more bool) (removed bool) {
 	if !more {
 		return n.value.Swap(nil) != nil

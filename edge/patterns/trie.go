@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// trie is a map from strings to V: a hash array mapped trie. Any number of goroutines may read it while one writes; the callers
-// write one at a time. A write replaces one branch and copies no other, so its cost and its garbage do not grow with the map. A
-// reader that meets the old branch has the state before the write. The zero value is empty.
+// trie is a map from strings to V: a hash array mapped trie. Any number of goroutines may read it while one writes; the
+// callers write one at a time. A write replaces one branch and copies no other, so its cost and its garbage do not grow with
+// the map. A reader that has loaded the old branch sees the state before the write. The zero value is empty.
 type trie[V any] struct {
 	root atomic.Pointer[branch[V]]
 	len  atomic.Int32
@@ -192,8 +192,8 @@ func drop[V any](place *atomic.Pointer[branch[V]], key string, hash uint64, shif
 	return true
 }
 
-// all calls yield for each entry, in no particular order, until it returns false. It meets each entry that is there all the time
-// exactly once.
+// all calls yield for each entry, in no particular order, until it returns false. It visits each entry that is not added or
+// removed meanwhile exactly once.
 func (t *trie[V]) all(yield func(string, V) bool) {
 	if root := t.root.Load(); root != nil {
 		root.all(yield)
