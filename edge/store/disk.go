@@ -16,20 +16,18 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Disk keeps retained events and histories over a restart. Each has its own log (package journal) below
-// Config.Directory:
+// Disk keeps retained events and histories over a restart. Each has its own log (package journal) below Config.Directory:
 //
 //	retained/             a record for each change of a topic: the topic with all its events, or none if it was cleared. The
 //	                      last record of a topic is valid. When more than half of the log is outdated, it is rewritten
 //	history/MATCH-URI/    a record for each event of one rule, in order, except for those in the log of durable events. A segment
 //	                      is deleted when all its events are dropped
 //
-// The state in memory is the original, and one goroutine copies it to disk without delaying the routing. Changes are
-// written a second after the first of them, and synced at intervals. So a crash of the router costs at most a second
-// of changes, and a power cut at most an interval. There is no queue: a topic that has changed ten times in a second
-// is written once, and an event that a history has dropped is never written. A disk that is slow, full or read-only
-// therefore costs no memory. The writer retries with growing delays and logs each failure. When the disk works again,
-// it writes the present state.
+// The state in memory is the original, and one goroutine copies it to disk without delaying the routing. Changes are written a
+// second after the first of them, and synced at intervals. So a crash of the router costs at most a second of changes, and a
+// power cut at most an interval. There is no queue: a topic that has changed ten times in a second is written once, and an
+// event that a history has dropped is never written. A disk that is slow, full or read-only therefore costs no memory. The
+// writer retries with growing delays and logs each failure. When the disk works again, it writes the present state.
 type Disk struct {
 	// Static after Open.
 	Config
@@ -158,7 +156,7 @@ func (d *Disk) openHistory(h *History) *archive {
 	return &archive{History: h, log: log, rewrite: len(found.Bad) > 0 || twice > 0}
 }
 
-// AddHistory restores a history that is not in use yet, and has it written from now on.
+// AddHistory restores a history that is not in use yet. From then on, Run writes its changes.
 func (d *Disk) AddHistory(h *History) {
 	if a := d.openHistory(h); a != nil {
 		d.do(func() {
@@ -187,7 +185,8 @@ func (d *Disk) DropHistory(h *History) {
 // Begin announces that Run is about to run. Until then, only one goroutine may use the disk.
 func (d *Disk) Begin() { d.started.Store(true) }
 
-// do has Run execute a task. It returns when the task is done, or Run has ended. Before Run, the caller executes the task.
+// do passes a task to Run. It returns when the task is done, or Run has ended. Before Begin, the caller's goroutine executes
+// the task.
 func (d *Disk) do(task func()) {
 	if !d.started.Load() {
 		task()

@@ -1,4 +1,3 @@
-// Package store keeps the events of a realm: the retained events of its topics (Retained), and the histories of
-// topics and patterns (History). Both are in memory and bounded; a Disk writes them to disk without delaying the
-// routing.
+// Package store keeps the events of a realm: the retained events of its topics (Retained), and the histories of topics and
+// patterns (History). Both are in memory and bounded; a Disk saves them without delaying the routing.
 package store

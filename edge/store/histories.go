@@ -40,7 +40,7 @@ func (s *Histories) Restore(e *Event, at, end time.Time, position uint64) {
 	}
 }
 
-// Needed returns the first position that only that log has for a history; 0 if there is none.
+// Needed returns the first position of an event that a history needs and only that log has; 0 if there is none.
 func (s *Histories) Needed() (first uint64) {
 	for _, h := range s.All() {
 		if n := h.Needed(); n != 0 && (first == 0 || n < first) {
@@ -58,7 +58,7 @@ func (s *Histories) Last() (last uint64) {
 	return last
 }
 
-// Release has the archives take over the events at these positions of that log. It reports whether there are any.
+// Release makes the archives take over the events at these positions of that log. It reports whether there are any.
 func (s *Histories) Release(first, last uint64) (any bool) {
 	for _, h := range s.All() {
 		any = h.Release(first, last) || any

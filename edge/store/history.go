@@ -13,16 +13,15 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Rule names a topic or pattern whose events are kept for later queries (advanced/pubsub_event_history.md). Its
-// subscription exists from the start and stays, whether there are subscribers or not: wamp.subscription.lookup and list
-// find its id. The oldest events are dropped when a bound is reached. On disk, a segment is deleted once all of its events
-// are dropped.
+// Rule names a topic or pattern whose events are kept for later queries (advanced/pubsub_event_history.md). Its subscription
+// exists from the start and stays, whether there are subscribers or not: wamp.subscription.lookup and list find its id. The
+// oldest events are dropped when a bound is reached. On disk, a segment is deleted once all of its events are dropped.
 type Rule struct {
 	URI    string
 	Match  wamp.Match
 	Events int           // most events kept; default 1000
-	Octets int           // most bytes of all of them together; default 4 MiB
-	Age    time.Duration // longest time that an event is kept; 0: no limit
+	Octets int           // limit of bytes of all events together; default 4 MiB
+	Age    time.Duration // how long an event is kept; 0: no limit
 }
 
 func (r Rule) withDefaults() Rule {
@@ -48,7 +47,7 @@ func CheckRules(rules []Rule, strict bool) error {
 			return err
 		}
 		if slices.ContainsFunc(rules[:i], rule.sameTopics) {
-			return fmt.Errorf("history of %q: there are two rules for it, matched as %v", rule.URI, rule.Match)
+			return fmt.Errorf("history of %q: two rules for the same URI, matched as %v", rule.URI, rule.Match)
 		}
 	}
 	return nil
@@ -66,7 +65,7 @@ type History struct {
 	memory  *budget.Budget
 	changed func() // called for each event; nil without a disk. It must not wait. Set before the history is used.
 
-	tooLong atomic.Bool // an event was longer than all may be together
+	tooLong atomic.Bool // an event was larger than Rule.Octets; this is logged once
 
 	mu         sync.Mutex
 	rule       Rule
@@ -112,9 +111,9 @@ func (h *History) Record(e *PastEvent, position uint64) {
 	}
 }
 
-// makeRoom charges the memory of an event that is to be inserted before that of index i. Without memory for it, the
-// events before it make room, the oldest first. It returns the index at which to insert the event, and false if there
-// is no memory. Holds mu.
+// makeRoom charges the memory of an event that is to be inserted at index i. If there is no memory, it drops events before i,
+// the oldest first. It returns the index at which to insert the event, and false if there still is no memory. The caller holds
+// mu.
 func (h *History) makeRoom(e *PastEvent, i int) (at int, ok bool) {
 	if h.dropped {
 		return i, false
@@ -132,7 +131,7 @@ func (h *History) makeRoom(e *PastEvent, i int) (at int, ok bool) {
 	return i, true
 }
 
-// insert adds an event before that of index i if there is memory for it, and drops events beyond the bounds. Holds mu.
+// insert adds an event at index i if there is memory for it, and drops events beyond the bounds. The caller holds mu.
 func (h *History) insert(i int, x held) {
 	i, ok := h.makeRoom(x.PastEvent, i)
 	if !ok {
@@ -151,7 +150,7 @@ func (h *History) insert(i int, x held) {
 	h.trim()
 }
 
-// dropOldest drops the oldest event. Holds mu.
+// dropOldest drops the oldest event. The caller holds mu.
 func (h *History) dropOldest() {
 	h.bytes -= h.events[0].size
 	h.memory.Drop(budget.Histories, h.events[0].size)
@@ -162,7 +161,7 @@ func (h *History) dropOldest() {
 	h.events = h.events[1:]
 }
 
-// trim drops the oldest events until the bounds hold. Holds mu.
+// trim drops the oldest events until the bounds hold. The caller holds mu.
 func (h *History) trim() {
 	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.bytes > h.rule.Octets || h.expired(h.events[0].PastEvent)) {
 		h.dropOldest()
@@ -172,7 +171,7 @@ func (h *History) trim() {
 	}
 }
 
-// expired reports whether e is too old, by the rule or for its publisher. Holds mu.
+// expired reports whether e is too old, by the rule or for its publisher. The caller holds mu.
 func (h *History) expired(e *PastEvent) bool {
 	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || passed(e.end)
 }

@@ -76,7 +76,7 @@ func readID(v codec.Value, into *wamp.ID) bool {
 	return ok && wamp.ValidID(id)
 }
 
-// Choose returns the events that the query asks for and the caller may have. It modifies the list.
+// Choose returns the events that the query selects and the caller may receive. It modifies the list.
 func (q *Query) Choose(events []*PastEvent, mayHave func(*PastEvent) bool) []*PastEvent {
 	events = q.between(events)
 	events = slices.DeleteFunc(events, func(e *PastEvent) bool { return !q.admits(e) || !mayHave(e) })

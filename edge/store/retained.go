@@ -58,8 +58,8 @@ func (r *Retained) SetLimit(bytes int) {
 	r.limit = bytes
 }
 
-// Keep keeps an event until it expires. An event without a payload clears its topic. If there is no room, the
-// event is not kept, and the first time that is logged.
+// Keep keeps an event until it expires. An event without a payload clears its topic. If there is no room, the event is not
+// kept, and Keep logs this the first time.
 func (r *Retained) Keep(e *Event) {
 	if limit, ok := r.keep(e); !ok && r.full.CompareAndSwap(false, true) {
 		r.log.Warn("retained events have reached their limit; further ones are not kept", "limit", limit)
@@ -100,7 +100,7 @@ func sizeOf(list []*retained) (n int) {
 	return n
 }
 
-// put is set if there is room. Holds mu.
+// put replaces a topic's events if there is room for the new ones. The caller holds mu.
 func (r *Retained) put(topic string, list []*retained) bool {
 	more := sizeOf(list) - sizeOf(r.topics[topic])
 	if r.bytes+more > r.limit || !r.memory.Keep(budget.Retained, more) {
@@ -111,7 +111,7 @@ func (r *Retained) put(topic string, list []*retained) bool {
 	return true
 }
 
-// set replaces a topic's events. Holds mu.
+// set replaces a topic's events. The caller holds mu.
 func (r *Retained) set(topic string, list []*retained) {
 	r.unsaved.note(topic)
 	less := sizeOf(r.topics[topic]) - sizeOf(list)
@@ -139,7 +139,7 @@ func (r *Retained) Drop() {
 	r.topics, r.sorted, r.bytes = nil, nil, 0
 }
 
-// current returns a topic's events without the expired ones. Holds mu.
+// current returns a topic's events without the expired ones. The caller holds mu.
 func (r *Retained) current(topic string) []*retained {
 	list := r.topics[topic]
 	expired := func(e *retained) bool { return passed(e.end) }

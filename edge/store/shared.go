@@ -2,10 +2,10 @@ package store
 
 import "sort"
 
-// A realm stores events for durable subscriptions in a log (package durable). A history keeps such an event in memory, and the
-// log is its only copy on disk: after a restart, Restore adds it again. All other events are in the history's archive. Each has
-// an order, so that the events of both are in one order after a restart. Before the log drops events, or when it has lost some,
-// the archive takes over those that the history still has (Release).
+// A realm stores events for durable subscriptions in a log (package durable). A history keeps such an event in memory, and
+// the log is its only copy on disk: after a restart, Restore adds it again. All other events are in the history's archive.
+// Each has an order, so that the events of both are in one order after a restart. Before the log drops events, or after it
+// has lost some, the archive takes over those that the history still has (Release).
 
 // held is an event of a history.
 type held struct {
@@ -25,8 +25,8 @@ func (h *History) newHeld(e *PastEvent, position uint64) held {
 	return held{PastEvent: e, order: 2 * position, logged: logged, stored: logged}
 }
 
-// place returns where a new event belongs: at the end, unless its place in the log is before that of others that were recorded first. So
-// the events are always in their order. Holds mu.
+// place returns where a new event belongs: at the end, unless its place in the log is before that of others that were recorded
+// first. So the events are always in their order. The caller holds mu.
 func (h *History) place(x held) int {
 	i := len(h.events)
 	for i > 0 && h.events[i-1].order > x.order {
@@ -56,11 +56,11 @@ func (h *History) Begin(position uint64) {
 	h.last = max(h.last, position)
 }
 
-// Release has the archive take over the events at these positions of the log. It reports whether there are any, also if an earlier
-// call was for them: the archive may still lack them.
+// Release makes the archive take over the events at these positions of the log. It reports whether there are any. It
+// includes events of earlier calls, because the archive may still lack them.
 func (h *History) Release(first, last uint64) (any bool) {
 	h.mu.Lock()
-	own := false // an event that is in the archive already comes before one that is taken over
+	own := false // an event in the archive precedes one that is taken over
 	for i := len(h.events) - 1; i >= 0; i-- {
 		x := &h.events[i]
 		within := x.order%2 == 0 && first <= x.order/2 && x.order/2 <= last
@@ -102,8 +102,9 @@ func (h *History) Last() uint64 {
 	return h.last
 }
 
-// take returns the events for the archive, in order: those that it lacks, or all. It marks them as stored. again says that the
-// archive has to be rewritten; then the list has all. kept is how many events the archive has beside the list.
+// take returns the events for the archive, in order: those that it lacks, or all. It marks them as stored. again means that
+// the archive must be rewritten with the list, which then has all events. kept is the number of events that the archive has
+// besides the list.
 func (h *History) take(all bool) (list []held, kept int, again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -26,7 +26,7 @@ func (u *unsaved) note(topic string) {
 	u.changed()
 }
 
-// onChange has changed called for each change from now on.
+// onChange sets the function that is called for each change from now on.
 func (r *Retained) onChange(changed func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

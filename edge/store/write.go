@@ -123,7 +123,7 @@ func (d *Disk) sync() (err error) {
 // save writes all changes.
 func (d *Disk) save() (err error) {
 	select {
-	case <-d.wake: // later changes wake Run again, unless this save includes them
+	case <-d.wake: // this save includes all changes so far; later ones wake Run again
 	default:
 	}
 	if d.retained != nil {
