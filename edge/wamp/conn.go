@@ -3,9 +3,8 @@ package wamp
 // Conn carries messages between two peers. The transports implement it. One goroutine at a time may call ReadMessage, and one
 // at a time Write. Any goroutine may call Close and Transport.
 type Conn interface {
-	// ReadMessage returns the peer's next message, which is valid until the next call. more reports whether a further
-	// complete message is buffered, so that the next call will not block. After a clean close by the peer the error is
-	// io.EOF.
+	// ReadMessage returns the peer's next message, which is valid until the next call. more reports whether a further complete
+	// message is buffered, so that the next call will not block. After a clean close by the peer the error is io.EOF.
 	ReadMessage() (msg []byte, more bool, err error)
 
 	// Write sends a batch: messages, each preceded by its length in four octets, big-endian. With wait it returns when

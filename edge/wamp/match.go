@@ -1,7 +1,6 @@
 package wamp
 
-// Match is a matching policy of a subscription, a registration or a permission
-// (advanced/pubsub_pattern_based_subscription.md).
+// Match is a matching policy of a subscription, a registration or a permission (advanced/pubsub_pattern_based_subscription.md).
 type Match uint8
 
 const (

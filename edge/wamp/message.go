@@ -2,8 +2,7 @@ package wamp
 
 import "strconv"
 
-// Type is a WAMP message's code, the first element of every message (basic/messages.md). Codes 256 to 1023 are
-// extensions.
+// Type is a WAMP message's code, the first element of every message (basic/messages.md). Codes 256 to 1023 are extensions.
 type Type uint16
 
 const (

@@ -31,8 +31,7 @@ func (n Node) InstalledElsewhere(other Node) bool {
 	return n.Installation != "" && other.Installation != "" && n.Installation != other.Installation
 }
 
-// Tag distinguishes nodes with the same id in the hops of an event; "" without an Installation. It is the same after a
-// restart.
+// Tag distinguishes nodes with the same id in the hops of an event; "" without an Installation. It is the same after a restart.
 func (n Node) Tag() string { return n.Installation[:min(len(n.Installation), 8)] }
 
 // Fields returns the form of the node that is sent.

@@ -3,9 +3,8 @@ package wamp
 // Private options and details: Runnel's own additions to the protocol. Their keys begin with an underscore, as the
 // specification requires. A router ignores keys that it does not know or does not accept, so it is safe to send them.
 //
-// "Internal" keys are accepted only from sessions of the router's own process. "Forwarding" keys are accepted from
-// these, and from roles that may forward (configured with forward = true). docs/protocol.md describes them for other
-// implementations.
+// "Internal" keys are accepted only from sessions of the router's own process. "Forwarding" keys are accepted from these, and
+// from roles that may forward (configured with forward = true). docs/protocol.md describes them for other implementations.
 const (
 	// KeyConfirm: SUBSCRIBE.Options, internal, bool. The subscriber takes responsibility for events: PUBLISHED waits until
 	// it has answered. EVENT.Details, bool: the router waits for EVENT_RECEIVED, or ERROR for EVENT.
@@ -15,8 +14,8 @@ const (
 	// EVENT.Details, bool: the router retains this event.
 	KeyRetain = "_retain"
 
-	// KeyTTL: PUBLISH.Options, from any session, milliseconds. The event means nothing after this time: it is not delivered late.
-	// EVENT.Details: the rest of that time.
+	// KeyTTL: PUBLISH.Options, from any session, milliseconds. The event is of no use after this time: the router does not
+	// deliver it later. EVENT.Details: the time that is left.
 	KeyTTL = "_ttl"
 
 	// KeyDurable: SUBSCRIBE.Options, from any session, string. The name of a durable subscription: the router keeps its
@@ -24,16 +23,16 @@ const (
 	// may, or may not, create them.
 	KeyDurable = "_durable"
 
-	// KeyFrom: SUBSCRIBE.Options besides KeyDurable: "now", "all", a time as in RFC 3339, or a publication id. Where a new durable
-	// subscription begins.
+	// KeyFrom: SUBSCRIBE.Options besides KeyDurable: "now", "all", a time as in RFC 3339, or a publication id. It says where
+	// a new durable subscription begins.
 	KeyFrom = "_from"
 
-	// KeyAck: SUBSCRIBE.Options besides KeyDurable, string: "received" or "sent". When an event is done: once the session has
-	// acknowledged it, or once it was sent.
+	// KeyAck: SUBSCRIBE.Options besides KeyDurable, string: "received" or "sent". It says when an event is done: once the
+	// session has acknowledged it, or once it was sent.
 	KeyAck = "_ack"
 
-	// KeyAckWait: SUBSCRIBE.Options besides KeyDurable, milliseconds. An event that is not acknowledged for so long is delivered
-	// again.
+	// KeyAckWait: SUBSCRIBE.Options besides KeyDurable, milliseconds. An event that is not acknowledged within this time is
+	// delivered again.
 	KeyAckWait = "_ack_wait"
 
 	// KeyWindow: SUBSCRIBE.Options besides KeyDurable, integer. How many events may be sent and not acknowledged.
@@ -47,11 +46,11 @@ const (
 	// MQTT: 0, 1 or 2. The router passes it on as it came.
 	KeyQoS = "_qos"
 
-	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. The publisher speaks MQTT, and these are the
-	// properties of its message. The router passes them on as they came.
+	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. The properties of the message of a publisher
+	// that speaks MQTT. The router passes them on as they came.
 	KeyProperties = "_properties"
 
-	// KeyPosition: EVENT.Details of durable subscriptions, integer. It grows from event to event of a realm.
+	// KeyPosition: EVENT.Details of durable subscriptions, integer. It increases with each event of a realm.
 	KeyPosition = "_position"
 
 	// KeyGap: EVENT.Details of durable subscriptions, dict. This EVENT takes the place of events that were dropped.

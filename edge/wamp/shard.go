@@ -2,8 +2,8 @@ package wamp
 
 import "hash/fnv"
 
-// Weigh returns the weight of a node for a resource key. The node with the highest weight gets what has the key (rendezvous hashing). The weight
-// is the same in every router and after every restart.
+// Weigh returns the weight of a node for a resource key. The node with the highest weight gets the events or calls with the
+// key (rendezvous hashing). The weight is the same in every router and after every restart.
 func Weigh(node, resource string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(node))

@@ -26,8 +26,7 @@ type Transport struct {
 	UID, GID int
 	PID      int
 
-	// Certificate is the peer's TLS certificate, verified by the listener against its authorities; nil if there is
-	// none.
+	// Certificate is the peer's TLS certificate, verified by the listener against its authorities; nil if there is none.
 	Certificate *Certificate
 
 	// ChannelBinding returns data that binds an authentication to this TLS connection. kind is "tls-unique" or

@@ -49,8 +49,7 @@ func strictInvalid(c byte) bool {
 	return !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_')
 }
 
-// Reserved reports whether the first component of uri is "wamp". Only the router itself may use such URIs
-// (basic/uri.md).
+// Reserved reports whether the first component of uri is "wamp". Only the router itself may use such URIs (basic/uri.md).
 func Reserved[T string | []byte](uri T) bool {
 	return len(uri) >= 4 && string(uri[:4]) == "wamp" && (len(uri) == 4 || uri[4] == '.')
 }
