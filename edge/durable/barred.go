@@ -26,7 +26,7 @@ func (p *pass) bar(e *entry, own bool) {
 // barred reports whether the oldest event that is not done waits for a consumer that may receive it. The caller holds mu.
 func (d *Subscription) barred() bool { return len(d.flight) > 0 && d.flight[0].barred }
 
-// retryBarred schedules the barred events for another try, because there is a new consumer. Holds mu.
+// retryBarred schedules the barred events for another try, because there is a new consumer. The caller holds mu.
 func (d *Subscription) retryBarred() {
 	for _, e := range d.flight {
 		if e.barred && !e.done && e.to == nil {

@@ -12,7 +12,7 @@ type place struct {
 	offset  int64
 }
 
-// tail returns the place of the next record. Holds mu.
+// tail returns the place of the next record. The caller holds mu.
 func (s *Store) tail() place {
 	if n := len(s.segments); n > 0 {
 		return place{s.segments[n-1].number, s.segments[n-1].octets}

@@ -158,7 +158,7 @@ func (d *Subscription) count(h *head) bool {
 	return true
 }
 
-// shrinkBacklog takes events out of the backlog. Holds mu.
+// shrinkBacklog takes events out of the backlog. The caller holds mu.
 func (d *Subscription) shrinkBacklog(events int, octets int64) {
 	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
 }

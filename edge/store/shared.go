@@ -15,7 +15,7 @@ type held struct {
 	stored bool   // the log or the archive has it
 }
 
-// newHeld returns an event to be added. A position of 0 means that the event is not in the log. Holds mu.
+// newHeld returns an event to be added. A position of 0 means that the event is not in the log. The caller holds mu.
 func (h *History) newHeld(e *PastEvent, position uint64) held {
 	if position == 0 {
 		return held{PastEvent: e, order: 2*h.last + 1}
