@@ -154,6 +154,30 @@ func TestNotApplied(t *testing.T) {
 	}
 }
 
+// A file that cannot be written leaves nothing behind. The remedy is for a directory that is missing or closed.
+func TestNotWritten(t *testing.T) {
+	p := newPlace(t)
+	kit.Must(t, os.Mkdir(p.file, 0o700))
+	if _, err := p.Apply("a.toml", "new", "central", 0, false); err == nil || strings.Contains(err.Error(), "sudo install") || p.Last() != nil {
+		t.Errorf("in the place of a directory: %v", err)
+	}
+	kit.Must(t, os.RemoveAll(filepath.Dir(p.file)))
+	if _, err := p.Apply("a.toml", "new", "central", 0, false); err == nil || !strings.HasSuffix(err.Error(), "sudo install -d -g runnel -m 2770 "+filepath.Dir(p.file)) || p.Last() != nil {
+		t.Errorf("without conf.d: %v", err)
+	}
+	p.holds(t, "", false)
+}
+
+// A marker that cannot be removed is an error: the next start would restore the file again.
+func TestMarkerStays(t *testing.T) {
+	p := newPlace(t)
+	kit.Must(t, os.MkdirAll(filepath.Join(p.file+markerEnd, "x"), 0o700))
+	if err := (marker{Existed: true, Mode: 0o600, Text: "old"}).restore(p.file); err == nil {
+		t.Error("no error")
+	}
+	p.holds(t, "old", true)
+}
+
 // A start takes back what was not confirmed, also if an earlier start was cut short. A damaged marker is reported and stays.
 func TestRestore(t *testing.T) {
 	p := newPlace(t)

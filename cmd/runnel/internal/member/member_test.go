@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"runnel/cmd/runnel/internal/fleet"
 	"runnel/cmd/runnel/internal/report"
@@ -249,6 +250,59 @@ func TestTake(t *testing.T) {
 	m.fail(t.Context(), c, command{id: 9}, errors.New("odd"))
 	if got := kit.Receive(t, "the error", failed); !strings.Contains(got, "wamp.error.runtime_error") || !strings.Contains(got, "odd") {
 		t.Error(got)
+	}
+}
+
+// A file from the centre takes effect after the answer. Other commands do not make it take effect.
+func TestTakeApply(t *testing.T) {
+	join := centre(t)
+	answers := make(chan bool, 9)
+	serve(t, join(), map[string]client.Handler{
+		fleet.Answer: func(context.Context, *client.Invocation) (client.Payload, error) {
+			answers <- true
+			return client.Payload{}, nil
+		},
+		fleet.Fail: func(context.Context, *client.Invocation) (client.Payload, error) {
+			answers <- false
+			return client.Payload{}, nil
+		},
+	})
+	m, p, c := newMember(t, true), newPlace(t), join()
+	m.Files = p.Files
+	begun := func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.pending.begun
+	}
+	_, err := p.Apply("a.toml", "new", "central", 0, false)
+	kit.Must(t, err)
+	for _, name := range []string{"status", fleet.Apply} { // the latter fails: a file is not confirmed yet
+		m.take(t.Context(), c, command{id: 1, name: name, args: []any{"a.toml", "newer"}})
+		if kit.Receive(t, "the answer", answers) {
+			t.Errorf("%s has no error", name)
+		}
+		kit.Eventually(t, "the end of the command", func() bool { return m.busy.Load() == 0 })
+		if begun() != (name == fleet.Apply) {
+			t.Errorf("after %s: begun %v", name, begun())
+		}
+	}
+}
+
+// The pause ends early if the link has a new session.
+func TestPause(t *testing.T) {
+	c := centre(t)()
+	m, ended := newMember(t, false), make(chan bool, 1)
+	welcome, _ := c.Welcome()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { m.pause(ctx, c, welcome.Session+1, time.Hour); ended <- ctx.Err() == nil }()
+	if !kit.Receive(t, "the end of the pause", ended) {
+		t.Error("the pause ends with its context")
+	}
+	began := time.Now()
+	const longest = checkInterval + checkInterval/4
+	if m.pause(ctx, c, welcome.Session, longest); time.Since(began) < longest {
+		t.Errorf("a pause of %v, not %v", time.Since(began), longest)
 	}
 }
 
