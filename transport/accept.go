@@ -161,7 +161,7 @@ func (l *Listener) start(conn net.Conn) error {
 // release frees what start took. It is called once for each connection that start accepted.
 func (l *Listener) release(account *budget.Account) {
 	account.Close()
-	l.opts.Descriptors.give()
+	l.opts.Descriptors.release()
 	l.mu.Lock()
 	l.used--
 	l.mu.Unlock()
@@ -212,7 +212,7 @@ func (l *Listener) handshake(raw net.Conn, account *budget.Account) (Conn, error
 		return c, nil
 	}
 	l.endHandshake(raw) // before the web server serves it, so that stop does not close it
-	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, account: account, release: func() { l.release(account) }})
+	l.inbox.deliver(&webConn{headed: headed{conn, []byte{first}}, peer: peer, account: account, release: func() { l.release(account) }})
 	return nil, nil
 }
 
@@ -255,7 +255,7 @@ func (l *Listener) first(conn net.Conn, end time.Time, secure bool) (byte, error
 	if err := conn.SetReadDeadline(time.Time{}); err != nil {
 		return 0, fmt.Errorf("set deadline: %w", err)
 	}
-	err := l.suits(b[0], secure)
+	err := l.checkProtocol(b[0], secure)
 	if wrong := (*misfit)(nil); errors.As(err, &wrong) {
 		wrong.answer(conn)
 	}

@@ -47,8 +47,8 @@ func (d *Descriptors) take(local bool) bool {
 	return true
 }
 
-// give returns a descriptor.
-func (d *Descriptors) give() {
+// release returns a descriptor.
+func (d *Descriptors) release() {
 	if d == nil {
 		return
 	}

@@ -24,7 +24,7 @@ func TestDescriptorShares(t *testing.T) {
 	if !none.take(false) {
 		t.Error("without shares there is a bound")
 	}
-	none.give()
+	none.release()
 }
 
 // When strangers have all descriptors that they may have, a program of this machine still gets in by the Unix socket, and

@@ -46,7 +46,7 @@ func (l *Listener) openAccount(conn net.Conn) (*budget.Account, error) {
 	}
 	account, err := l.opts.Memory.Open(peer)
 	if err != nil {
-		l.opts.Descriptors.give()
+		l.opts.Descriptors.release()
 	}
 	return account, err
 }

@@ -27,14 +27,14 @@ type misfit struct {
 }
 
 func (m *misfit) Error() string {
-	text := fmt.Sprintf("first octet is %02x (%s), but this port speaks %s", m.octet, m.speaks(), m.port)
+	text := fmt.Sprintf("first octet is %02x (%s), but this port speaks %s", m.octet, m.protocol(), m.port)
 	if m.hint != "" {
 		text += "; " + m.hint
 	}
 	return text
 }
 
-func (m *misfit) speaks() string {
+func (m *misfit) protocol() string {
 	switch {
 	case m.octet == rawsocket.Magic:
 		return "RawSocket"
@@ -51,9 +51,9 @@ func (m *misfit) speaks() string {
 // isMethod reports whether an octet is an upper-case letter, as in all registered HTTP methods.
 func isMethod(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-// suits returns nil if the octet begins a protocol that the listener supports, and a *misfit otherwise. With secure, the
+// checkProtocol returns nil if the octet begins a protocol that the listener supports, and a *misfit otherwise. With secure, the
 // octet is the first one before the TLS handshake.
-func (l *Listener) suits(octet byte, secure bool) error {
+func (l *Listener) checkProtocol(octet byte, secure bool) error {
 	m := &misfit{octet: octet}
 	switch {
 	case secure && octet == tlsHandshake:

@@ -107,7 +107,7 @@ func TestSuits(t *testing.T) {
 		{"within TLS", tls, magic, false, "", false},
 		{"within TLS", tls, hello, false, "RawSocket and WebSocket", false},
 	} {
-		err := c.l.suits(c.octet, c.secure)
+		err := c.l.checkProtocol(c.octet, c.secure)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), hint) != c.hinted) {
 			t.Errorf("%s, octet %#x: %v", c.name, c.octet, err)
 		}
@@ -141,7 +141,7 @@ func TestInbox(t *testing.T) {
 		}
 	}
 	near, far := net.Pipe()
-	b.give(near)
+	b.deliver(near)
 	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the connection is open: %v", err)
 	}

@@ -36,7 +36,7 @@ func ListenTCP(address string, over ...net.Listener) (net.Listener, error) {
 	if len(near) == 0 {
 		return nil, err
 	}
-	return beside(config, address, near, err)
+	return listenBeside(config, address, near, err)
 }
 
 func tcpSocket(l net.Listener) (*net.TCPListener, bool) {

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beside listens at an address that overlaps those of near. It sets SO_REUSEPORT on all of them while it binds the new
+// listenBeside listens at an address that overlaps those of near. It sets SO_REUSEPORT on all of them while it binds the new
 // socket. The system shares an address only among such sockets of the same user, so an address of another process is
 // still refused.
-func beside(config net.ListenConfig, address string, near []*net.TCPListener, _ error) (net.Listener, error) {
+func listenBeside(config net.ListenConfig, address string, near []*net.TCPListener, _ error) (net.Listener, error) {
 	for _, old := range near {
 		if err := reusePort(old, 1); err != nil {
 			return nil, err

@@ -58,7 +58,7 @@ type inbox struct {
 	once   sync.Once
 }
 
-func (b *inbox) give(c net.Conn) {
+func (b *inbox) deliver(c net.Conn) {
 	select {
 	case b.conns <- c:
 	case <-b.closed:

@@ -109,11 +109,11 @@ func (w *Writer) wait(ctx context.Context, over func() bool) error {
 func (w *Writer) Close(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.end(err)
+	w.close(err)
 }
 
-// end is Close with mu held. The first error is kept.
-func (w *Writer) end(err error) {
+// close is Close with mu held. The first error is kept.
+func (w *Writer) close(err error) {
 	if w.err == nil {
 		w.err = err
 	}
@@ -151,7 +151,7 @@ func (w *Writer) write(batch []byte) {
 		batch = batch[n:]
 		w.written += uint64(n)
 		if err != nil {
-			w.end(err)
+			w.close(err)
 			return
 		}
 		w.changed.Broadcast()

@@ -188,7 +188,7 @@ func (c *Conn) Close() error {
 		c.remove()
 		return nil
 	}
-	c.end(net.ErrClosed)
+	c.closeWith(net.ErrClosed)
 	c.idle.Reset(lingerTime)
 	return nil
 }
@@ -197,15 +197,15 @@ func (c *Conn) Close() error {
 func (c *Conn) disconnect(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.end(cause)
+	c.closeWith(cause)
 	if c.closed {
 		c.remove()
 	}
 }
 
-// end sets the cause of the transport's end and wakes all waiting goroutines. Further calls do nothing. The caller holds
+// closeWith sets the cause of the transport's end and wakes all waiting goroutines. Further calls do nothing. The caller holds
 // mu.
-func (c *Conn) end(cause error) {
+func (c *Conn) closeWith(cause error) {
 	if c.cause != nil {
 		return
 	}
@@ -237,6 +237,6 @@ func (c *Conn) expire() {
 	case c.closed:
 		c.remove()
 	case c.poll == nil:
-		c.end(fmt.Errorf("the client has not asked for messages for %v", c.server.opts.IdleTime))
+		c.closeWith(fmt.Errorf("the client has not asked for messages for %v", c.server.opts.IdleTime))
 	}
 }

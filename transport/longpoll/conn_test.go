@@ -21,7 +21,7 @@ func TestClose(t *testing.T) {
 	c, path := r.open(t, "wamp.2.json")
 	say(t, c, "[3]", "[6]")
 	c.Close()
-	ended(t, c, c.cause)
+	expectEnd(t, c, c.cause)
 	if n, err := c.Write(batch("[1]"), true); n != 0 || err == nil {
 		t.Errorf("wrote %d octets after Close: %v", n, err)
 	}

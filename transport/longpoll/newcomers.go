@@ -35,8 +35,8 @@ type place struct {
 	once sync.Once
 }
 
-// enter reserves a place for the client of a request. It returns nil if a limit is reached.
-func (n *newcomers) enter(r *http.Request, peer *wamp.Transport) *place {
+// reserve keeps a place for the client of a request. It returns nil if a limit is reached.
+func (n *newcomers) reserve(r *http.Request, peer *wamp.Transport) *place {
 	p := &place{of: n, by: [2]origin{{"connection", r.RemoteAddr + " " + host(peer.Remote)}, {"address", network(host(peer.Remote))}}}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -49,7 +49,7 @@ func TestNetwork(t *testing.T) {
 func TestNewcomersOfAddress(t *testing.T) {
 	var n newcomers
 	enter := func(connection int, remote string) *place {
-		return n.enter(&http.Request{RemoteAddr: fmt.Sprint("192.0.2.1:", connection)}, &wamp.Transport{Remote: remote})
+		return n.reserve(&http.Request{RemoteAddr: fmt.Sprint("192.0.2.1:", connection)}, &wamp.Transport{Remote: remote})
 	}
 	var held []*place
 	for i := range maxNewOfAddress {

@@ -130,7 +130,7 @@ func hear(t testing.TB, c *Conn, want string, more bool) {
 	}
 }
 
-func ended(t testing.TB, c *Conn, want error) {
+func expectEnd(t testing.TB, c *Conn, want error) {
 	t.Helper()
 	if _, _, err := c.ReadMessage(); !errors.Is(err, want) {
 		t.Errorf("read: %v, want %v", err, want)

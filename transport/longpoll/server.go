@@ -188,7 +188,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 	if !ok {
 		return fmt.Errorf("no common protocol: the client requested %.200q, the router supports %s", request.Protocols, strings.Join(subprotocol.Names(), ", "))
 	}
-	place := s.newcomers.enter(r, &peer)
+	place := s.newcomers.reserve(r, &peer)
 	if place == nil {
 		return errCrowded
 	}

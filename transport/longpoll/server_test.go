@@ -39,7 +39,7 @@ func TestProtocols(t *testing.T) {
 			r.want(t, path+"send", packed(p, "last"), http.StatusNoContent, "")
 			r.want(t, path+"close", "", http.StatusNoContent, "")
 			hear(t, c, "last", false)
-			ended(t, c, io.EOF)
+			expectEnd(t, c, io.EOF)
 			c.Close()
 			done(t, c)
 			r.want(t, path+"close", "", http.StatusNoContent, "") // again

@@ -96,21 +96,21 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 		default:
 			err = l.use(ctx, port, serve)
 		}
-		l.uart.end() // before the port is closed
+		l.uart.detach() // before the port is closed
 		port.Close()
 		if ctx.Err() != nil {
 			break
 		}
 		l.lost(port, err)
 		retry.next(time.Since(opened))
-		l.hold(ctx, retry.current)
+		l.delayReopen(ctx, retry.current)
 	}
 	return nil
 }
 
-// hold waits for d before it reopens a port that failed at once. It returns early when the device disappears: a device
+// delayReopen waits for d before it reopens a port that failed at once. It returns early when the device disappears: a device
 // that returns is a new one.
-func (l *Line) hold(ctx context.Context, d time.Duration) {
+func (l *Line) delayReopen(ctx context.Context, d time.Duration) {
 	for ; d > 0 && ctx.Err() == nil && l.port.present(); d -= poll {
 		sleep(ctx, min(d, poll))
 	}
@@ -172,7 +172,7 @@ func (l *Line) use(ctx context.Context, port *Port, serve func(io.ReadWriteClose
 		if lost := s.finish(); lost != nil {
 			return lost
 		}
-		rest = s.rest()
+		rest = s.unread()
 		pause.after(err, time.Since(began))
 		sleep(ctx, pause.current)
 	}
@@ -226,5 +226,5 @@ func (d *delay) next(lasted time.Duration) {
 }
 
 func sleep(ctx context.Context, d time.Duration) {
-	_ = settle(ctx, d)
+	_ = pause(ctx, d)
 }

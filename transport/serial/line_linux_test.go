@@ -309,7 +309,7 @@ func TestHold(t *testing.T) {
 		{context.Background(), d.Port() + " that is gone", time.Hour},
 		{canceled, d.Port(), time.Hour},
 	} {
-		NewLine(LineConfig{Port: Config{Device: c.device}, Log: slog.New(slog.DiscardHandler)}).hold(c.ctx, c.pause) // or the test does not end
+		NewLine(LineConfig{Port: Config{Device: c.device}, Log: slog.New(slog.DiscardHandler)}).delayReopen(c.ctx, c.pause) // or the test does not end
 	}
 }
 

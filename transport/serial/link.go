@@ -64,7 +64,7 @@ func (s *linkState) begin(station *lapb.Station) {
 	s.station = station
 }
 
-func (s *linkState) end() {
+func (s *linkState) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.past = s.sum()
@@ -95,12 +95,12 @@ func (s *linkState) status() lapb.Status {
 // useLink runs the gateway's end of a link on the port and serves one stream after the other, until the port fails or ctx
 // is done. It closes the port and returns the port's error.
 func (l *Line) useLink(ctx context.Context, port *Port, serve func(io.ReadWriteCloser) error) error {
-	station, err := lapb.New(port, l.framed, lapb.Hooks{Log: l.logDevice, BaudSuspect: l.doubtBaud})
+	station, err := lapb.New(port, l.framed, lapb.Hooks{Log: l.logDevice, BaudSuspect: l.warnBaud})
 	if err != nil {
 		return err // cannot happen: Run has validated the configuration
 	}
 	l.link.begin(station)
-	defer l.link.end()
+	defer l.link.detach()
 	failed := make(chan error, 1)
 	go func() { failed <- station.Run() }()
 	l.serveStreams(ctx, port, station, serve)
@@ -138,6 +138,6 @@ func (l *Line) serveStream(s *lapb.Stream, port *Port, peer lapb.Identity, serve
 // logDevice logs a log line of the device.
 func (l *Line) logDevice(line string) { l.log.Info("serial device log", "text", line) }
 
-func (l *Line) doubtBaud() {
+func (l *Line) warnBaud() {
 	l.log.Warn("serial device sends bytes but no valid frames; check its baud rate", "baud", l.framed.Baud)
 }

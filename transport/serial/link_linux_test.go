@@ -27,8 +27,8 @@ const (
 	discToDevice = "\x7e\x03\x53\x72\x41\x96\x98\x7e"
 )
 
-// hears reads from the device's end until the text has arrived.
-func hears(t *testing.T, d io.Reader, text string) {
+// expectInput reads from the device's end until the text has arrived.
+func expectInput(t *testing.T, d io.Reader, text string) {
 	t.Helper()
 	defer limited(d)()
 	var all []byte
@@ -68,7 +68,7 @@ func TestLinkOnLine(t *testing.T) {
 	d := plug(t, link)
 	var log bytes.Buffer
 	l, peers, stop := runLink(t, link, slog.New(slog.NewTextHandler(&log, nil)))
-	hears(t, d, sabmToDevice)
+	expectInput(t, d, sabmToDevice)
 	if s := l.State(); s.Phase != Listening || s.Link == nil || s.Link.Up {
 		t.Errorf("%+v, link %+v", s, s.Link)
 	}
@@ -76,7 +76,7 @@ func TestLinkOnLine(t *testing.T) {
 	p := receive(t, peers)
 	expect(t, p, "\x7f\x01\x00\x00")
 	send(t, p, "\x7f\x71\x00\x00")
-	hears(t, d, answerI)
+	expectInput(t, d, answerI)
 	s := l.State()
 	if s.Phase != Serving || !s.Link.Up || s.Link.Link.Connections != 1 || s.In == 0 || s.Out == 0 || s.Peers != 1 {
 		t.Errorf("%+v, link %+v", s, s.Link)
@@ -84,7 +84,7 @@ func TestLinkOnLine(t *testing.T) {
 
 	// The device restarts, and calls.
 	send(t, d, "\x7e\x01\x3f\x83\x0e\xa4\xee\x7e")
-	hears(t, d, "\x7e\x01\x73\x38\x03\xce\x91\x7e")
+	expectInput(t, d, "\x7e\x01\x73\x38\x03\xce\x91\x7e")
 	if _, err := p.Read(make([]byte, 1)); !errors.Is(err, lapb.ErrRestarted) {
 		t.Errorf("Read: %v", err)
 	}
@@ -99,7 +99,7 @@ func TestLinkOnLine(t *testing.T) {
 
 	// The router stops.
 	go stop()
-	hears(t, d, discToDevice)
+	expectInput(t, d, discToDevice)
 	stop()
 	kit.Eventually(t, "stopped", func() bool { return l.State().Phase == Stopped })
 	for _, line := range []string{"msg=\"serial link up\"", `"serial device log" line=test text=boot`, "serial link lost"} {
@@ -125,7 +125,7 @@ func TestLinkLog(t *testing.T) {
 		d := plug(t, link)
 		var log bytes.Buffer
 		_, peers, stop := runLink(t, link, slog.New(slog.NewTextHandler(&log, nil)))
-		hears(t, d, sabmToDevice)
+		expectInput(t, d, sabmToDevice)
 		send(t, d, uaToGateway+helloI)
 		p := receive(t, peers)
 		expect(t, p, "\x7f\x01\x00\x00")
@@ -148,7 +148,7 @@ func TestLinkReplug(t *testing.T) {
 	for i := range uint64(3) {
 		d, err := pty.Plug(link)
 		kit.Must(t, err)
-		hears(t, d, sabmToDevice)
+		expectInput(t, d, sabmToDevice)
 		send(t, d, uaToGateway+helloI)
 		p := receive(t, peers)
 		expect(t, p, "\x7f\x01\x00\x00")
@@ -181,17 +181,17 @@ func TestDialLink(t *testing.T) {
 		rw, err := OpenURL(context.Background(), u)
 		done <- dialled{rw, err}
 	}()
-	hears(t, d, "mcu")
-	hears(t, d, "\x01\x3f\x83\x0e\xa4\xee\x7e")
+	expectInput(t, d, "mcu")
+	expectInput(t, d, "\x01\x3f\x83\x0e\xa4\xee\x7e")
 	send(t, d, "\x7e\x01\x73\x38\x03\xce\x91\x7e")
 	got := receive(t, done)
 	kit.Must(t, got.err)
 	send(t, got.rw, "\x7f\x01\x00\x00")
-	hears(t, d, helloI)
+	expectInput(t, d, helloI)
 	send(t, d, answerI)
 	expect(t, got.rw, "\x7f\x71\x00\x00")
 	kit.Must(t, got.rw.Close())
-	hears(t, d, "\x53") // DISC
+	expectInput(t, d, "\x53") // DISC
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()

@@ -71,7 +71,7 @@ func dial(ctx context.Context, c Config) (*Port, error) {
 	if !stop() {
 		err = ctx.Err()
 	} else if err == nil {
-		err = settle(ctx, c.Settle)
+		err = pause(ctx, c.Settle)
 	}
 	if err != nil {
 		conn.Close()

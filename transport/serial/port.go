@@ -65,14 +65,14 @@ func Open(ctx context.Context, c Config) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open serial %s: %w", device, err)
 	}
-	if err := settle(ctx, c.Settle); err != nil {
+	if err := pause(ctx, c.Settle); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("open serial %s: %w", device, err)
 	}
 	return p, nil
 }
 
-func settle(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	if d == 0 {
 		return ctx.Err()
 	}

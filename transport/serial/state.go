@@ -72,8 +72,8 @@ func (u *uartState) begin(p *Port) {
 	}
 }
 
-// end keeps the counters of the port.
-func (u *uartState) end() {
+// detach keeps the counters of the port.
+func (u *uartState) detach() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.past = u.sum()

@@ -36,7 +36,7 @@ func (s *stream) begin() error {
 	return nil
 }
 
-func (s *stream) end(err error) error {
+func (s *stream) finishCall(err error) error {
 	defer s.busy.Done()
 	if err == nil {
 		return nil
@@ -67,7 +67,7 @@ func (s *stream) Read(b []byte) (n int, err error) {
 	old := min(s.hello, n)
 	s.hello -= old
 	s.tail.push(b[old:n])
-	return n, s.end(err)
+	return n, s.finishCall(err)
 }
 
 // Write writes all of b.
@@ -77,7 +77,7 @@ func (s *stream) Write(b []byte) (n int, err error) {
 	}
 	n, err = s.port.Write(b)
 	s.count.out.Add(uint64(n))
-	return n, s.end(err)
+	return n, s.finishCall(err)
 }
 
 // SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
@@ -119,8 +119,8 @@ func (s *stream) resync(skipped func(n int)) error {
 	return nil
 }
 
-// rest returns the input that the next stream on the port must check first.
-func (s *stream) rest() []byte { return append(s.tail.octets(), s.ahead...) }
+// unread returns the input that the next stream on the port must check first.
+func (s *stream) unread() []byte { return append(s.tail.octets(), s.ahead...) }
 
 // finish closes the stream, waits for calls in progress, and prepares the port for the next stream. It returns the
 // port's error if the port has failed.

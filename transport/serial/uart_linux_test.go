@@ -61,7 +61,7 @@ func TestPastPorts(t *testing.T) {
 		if got := u.errors(); got == nil || *got != (Errors{Framing: 3, Overrun: 1}) {
 			t.Errorf("the total is %+v", got)
 		}
-		u.end()
+		u.detach()
 	}
 	if got := (&uartState{}).errors(); got != nil {
 		t.Errorf("without counters: %+v", got)

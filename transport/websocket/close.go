@@ -47,7 +47,7 @@ func (c *Conn) startClose(code frame.Code, reason string, await func()) {
 func (c *Conn) closeHandshake(code frame.Code, reason string, await func()) {
 	defer close(c.done)
 	limit := closeTime
-	if c.socket.stuck() {
+	if c.socket.behind() {
 		limit = stuckCloseTime // enough for CLOSE if the peer resumes reading just now
 	}
 	late := time.AfterFunc(limit, func() { c.socket.Close() })
@@ -103,6 +103,6 @@ func (c *Conn) awaitEnd() {
 func (c *Conn) leaveBuffers() {
 	c.discardHeld()
 	c.socket.wire.Detach()
-	c.parts.leave(c.socket)
-	c.plain.leave(c.socket)
+	c.parts.release(c.socket)
+	c.plain.release(c.socket)
 }

@@ -175,7 +175,7 @@ func TestOutboxStates(t *testing.T) {
 	read("\x89\x01b")
 	<-written
 	s.flush(true) // once it has returned, the goroutine has given the buffer back
-	if s.stuck() || s.frames != nil {
+	if s.behind() || s.frames != nil {
 		t.Error("the outbox keeps what is written")
 	}
 
@@ -183,7 +183,7 @@ func TestOutboxStates(t *testing.T) {
 	add("one")
 	in(true)
 	s.control(frame.Pong, []byte("x"))
-	if !s.stuck() || string(s.frames) != "one\x8a\x01x" {
+	if !s.behind() || string(s.frames) != "one\x8a\x01x" {
 		t.Errorf("the outbox has %q", s.frames)
 	}
 	if done, err := s.flushed(false); !done || err != nil {
@@ -219,7 +219,7 @@ func TestOutboxStates(t *testing.T) {
 		t.Fatalf("flushed: %v, %v", done, err)
 	}
 	in(true)
-	if !s.stuck() {
+	if !s.behind() {
 		t.Error("the outbox is not stuck")
 	}
 	controls, pong := "", "\x8a\x7d"+strings.Repeat("c", 125)
@@ -247,7 +247,7 @@ func TestOutboxStates(t *testing.T) {
 	}
 	wait()
 	in(false)
-	if s.frames != nil || s.start != 0 || s.charged != 0 || s.stuck() {
+	if s.frames != nil || s.start != 0 || s.charged != 0 || s.behind() {
 		t.Errorf("the outbox is not empty: %d bytes from %d, %d charged", len(s.frames), s.start, s.charged)
 	}
 
@@ -292,7 +292,7 @@ func TestOutboxStates(t *testing.T) {
 	if err := s.writeDirect([]byte("head"), []byte("x")); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a long message after CLOSE: %v", err)
 	}
-	if err := s.control(frame.Pong, nil); err != nil || s.stuck() {
+	if err := s.control(frame.Pong, nil); err != nil || s.behind() {
 		t.Errorf("PONG after CLOSE: %v", err)
 	}
 	s.closing = false

@@ -306,8 +306,8 @@ func (o *outbox) advance(n int) {
 	o.frames, o.start, o.first, o.charged = nil, 0, nil, 0
 }
 
-// stuck reports whether the connection has not taken everything that was written.
-func (o *outbox) stuck() bool {
+// behind reports whether the connection has not taken everything that was written.
+func (o *outbox) behind() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.start < len(o.frames)

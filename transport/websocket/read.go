@@ -293,8 +293,8 @@ func (a *assembly) giveBack(s *socket) {
 	a.buf, a.n, a.charge = nil, 0, 0
 }
 
-// leave leaves the buffer to the goroutine that was given bytes of it.
-func (a *assembly) leave(s *socket) {
+// release leaves the buffer to the goroutine that was given bytes of it.
+func (a *assembly) release(s *socket) {
 	a.loan.Forget()
 	a.giveBack(s)
 }

@@ -86,8 +86,8 @@ func (b *Broker) claim(c *Conn) (old *Conn) {
 	return old
 }
 
-// leave frees the client id of a connection that has ended.
-func (b *Broker) leave(c *Conn) {
+// release frees the client id of a connection that has ended.
+func (b *Broker) release(c *Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.clients[c.key] == c {

@@ -69,7 +69,7 @@ func (c *Conn) request(p *packet.Publish, procedure string) error {
 	c.mu.Lock()
 	c.expect(m.Request, &request{call: call})
 	c.mu.Unlock()
-	c.say(&m)
+	c.queueMessage(&m)
 	c.accept(p, 0, packet.Success, nil)
 	return nil
 }

@@ -110,7 +110,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 			return nil, false, c.ended
 		}
 		c.flush()
-		c.end(c.readPacket())
+		c.fail(c.readPacket())
 	}
 	s := c.queue[c.next]
 	msg = c.arena[s.start:s.end:s.end]
@@ -144,7 +144,7 @@ func (c *Conn) ahead() {
 			err = c.handle(data[:size])
 			c.wire.Discard(size)
 		}
-		c.end(err)
+		c.fail(err)
 	}
 }
 

@@ -167,7 +167,7 @@ func (b *Broker) load() {
 		b.saved[s.owner.key()] = s
 		b.awaitWill(s)
 	}
-	b.arm()
+	b.scheduleExpiry()
 }
 
 func parseSession(text string) (*session, bool) {
@@ -207,8 +207,8 @@ func parseSession(text string) (*session, bool) {
 // sweepTime is how often expired sessions are looked for.
 const sweepTime = 30 * time.Second
 
-// arm starts the search for expired sessions. mu is held.
-func (b *Broker) arm() {
+// scheduleExpiry starts the search for expired sessions. mu is held.
+func (b *Broker) scheduleExpiry() {
 	if b.sweep == nil && len(b.saved) > 0 && b.join != nil && !b.closed {
 		b.sweep = time.AfterFunc(sweepTime, b.expire)
 	}
@@ -227,7 +227,7 @@ func (b *Broker) expire() {
 			gone = append(gone, s)
 		}
 	}
-	b.arm()
+	b.scheduleExpiry()
 	b.mu.Unlock()
 	for _, s := range gone {
 		b.publishWill(s.owner, s.will)

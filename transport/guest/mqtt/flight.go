@@ -110,5 +110,5 @@ func (c *Conn) eventDone(event wamp.ID) {
 
 // acknowledge queues EVENT_RECEIVED.
 func (c *Conn) acknowledge(event wamp.ID) {
-	c.say(&codec.Message{Type: wamp.EventReceived, ID: event})
+	c.queueMessage(&codec.Message{Type: wamp.EventReceived, ID: event})
 }

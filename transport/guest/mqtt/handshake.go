@@ -34,7 +34,7 @@ func (c *Conn) login(p *packet.Connect) {
 		}
 	}
 	dict, _ := codec.NewDict(wamp.JSON, details)
-	c.say(&codec.Message{Type: wamp.Hello, Text: []byte(c.owner.Realm), Dict: dict})
+	c.queueMessage(&codec.Message{Type: wamp.Hello, Text: []byte(c.owner.Realm), Dict: dict})
 }
 
 // deriving bounds how many keys are derived from passwords at a time: Argon2 takes up to 64 MiB for each.
@@ -53,7 +53,7 @@ func (c *Conn) challenged(m *codec.Message) {
 		} else {
 			answer.Dict, _ = codec.NewDict(wamp.JSON, extra)
 		}
-		c.say(&answer)
+		c.queueMessage(&answer)
 		if err != nil {
 			c.mu.Lock()
 			c.putConnack(packet.BadLogin, nil)
@@ -174,8 +174,8 @@ func (c *Conn) putWelcome(present bool) {
 	c.put(&p)
 }
 
-// leave ends the session by GOODBYE.
-func (c *Conn) leave() {
-	c.say(&codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.CloseRealm)})
+// sendGoodbye ends the session by GOODBYE.
+func (c *Conn) sendGoodbye() {
+	c.queueMessage(&codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.CloseRealm)})
 	c.ended = errLeft
 }

@@ -17,7 +17,7 @@ func TestHostile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := s.open(packet.V311)
 			d.raw([]byte(bytes))
-			d.ends(0)
+			d.expectClosed(0)
 		})
 	}
 	for name, bytes := range map[string]string{"a packet without an end": "\x30\xff\xff\xff\x7f", "a packet of a server": "\x20\x02\x00\x00", "type 0": "\x00\x00"} {
@@ -25,7 +25,7 @@ func TestHostile(t *testing.T) {
 			d := s.join(packet.V311, "")
 			d.up()
 			d.raw([]byte(bytes))
-			d.ends(0)
+			d.expectClosed(0)
 		})
 	}
 	d := s.join(packet.V5, "")

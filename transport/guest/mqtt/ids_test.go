@@ -224,7 +224,7 @@ func TestExpiryInDisconnect(t *testing.T) {
 	d := s.join(packet.V5, "dev", ada, kept)
 	d.up()
 	d.send(&packet.Disconnect{Properties: props(packet.Property{ID: packet.SessionExpiry, Number: 0})})
-	d.ends(0)
+	d.expectClosed(0)
 	s = s.reopen()
 	if s.join(packet.V5, "dev", ada, kept).up().SessionPresent {
 		t.Error("the session is present")

@@ -30,7 +30,7 @@ func TestKept(t *testing.T) {
 				t.Fatal(codes)
 			}
 			d.send(&packet.Disconnect{})
-			d.ends(0)
+			d.expectClosed(0)
 			p := s.join(packet.V5, "p", bob)
 			p.up()
 			p.pub(packet.Publish{Topic: "k/1", QoS: 1, Payload: []byte("1")})
@@ -44,7 +44,7 @@ func TestKept(t *testing.T) {
 				t.Error(got)
 			}
 			d.send(&packet.Disconnect{})
-			d.ends(0)
+			d.expectClosed(0)
 			p.pub(packet.Publish{Topic: "k2", QoS: 1, Payload: []byte("3")})
 			s.door.Broker.Close()
 			kit.Must(t, s.router.Close(context.Background()))
@@ -58,7 +58,7 @@ func TestKept(t *testing.T) {
 				t.Errorf("%q came again", m.Payload)
 			}
 			d.send(&packet.Disconnect{})
-			d.ends(0)
+			d.expectClosed(0)
 			if d = s.join(v, "dev", ada); d.up().SessionPresent { // a clean one
 				t.Error("a clean session is present")
 			}
@@ -88,7 +88,7 @@ func TestExpired(t *testing.T) {
 	d.up()
 	d.sub(1, "k")
 	d.send(&packet.Disconnect{})
-	d.ends(0)
+	d.expectClosed(0)
 	b := s.door.Broker
 	kit.Eventually(t, "the session is saved", func() bool {
 		b.mu.Lock()

@@ -69,7 +69,7 @@ func (c *Conn) publish(p *packet.Publish) error {
 	}
 	m := codec.Message{Type: wamp.Publish, Request: c.number(), Text: []byte(uri), Payload: c.door.payload(p.Payload)}
 	m.Dict = c.publishOptions(p, p.QoS > 0)
-	if !c.say(&m) {
+	if !c.queueMessage(&m) {
 		return violation("a message that cannot be encoded")
 	}
 	c.accept(p, m.Request, packet.Success, nil)

@@ -51,8 +51,8 @@ func (c *Conn) reply(p packet.Packet) {
 	c.mu.Unlock()
 }
 
-// say queues a message for the router. It reports false if the message cannot be encoded.
-func (c *Conn) say(m *codec.Message) bool {
+// queueMessage queues a message for the router. It reports false if the message cannot be encoded.
+func (c *Conn) queueMessage(m *codec.Message) bool {
 	start := len(c.arena)
 	var err error
 	if c.arena, err = codec.Append(c.arena, wamp.JSON, m); err != nil {
@@ -84,15 +84,15 @@ func (c *Conn) disconnected(p *packet.Disconnect) error {
 	}
 	c.work() // the router ignores everything after GOODBYE
 	c.dropWill()
-	c.leave()
+	c.sendGoodbye()
 	return nil
 }
 
 // withWill is "disconnect with will message" (3.14.2.1).
 const withWill packet.Code = 4
 
-// end ends the session after an error of the connection or of the client. The router then publishes the will.
-func (c *Conn) end(err error) {
+// fail ends the session after an error of the connection or of the client. The router then publishes the will.
+func (c *Conn) fail(err error) {
 	if err == nil {
 		return
 	}

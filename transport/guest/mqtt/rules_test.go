@@ -17,24 +17,24 @@ func TestRules(t *testing.T) {
 			d := s.join(packet.V5, "a")
 			d.up()
 			d.raw([]byte{0x80, 5, 0, 1, 0, 0, 0}) // SUBSCRIBE with flags 0
-			d.ends(packet.MalformedPacket)
+			d.expectClosed(packet.MalformedPacket)
 		},
 		"2.2.1 id 0": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")
 			d.up()
 			d.send(&packet.Publish{QoS: 1, Topic: "a"})
-			d.ends(packet.MalformedPacket)
+			d.expectClosed(packet.MalformedPacket)
 		},
 		"3.1.0 CONNECT first": func(t *testing.T, s *stage) {
 			d := s.open(packet.V5)
 			d.send(packet.Ping{Type: packet.TypePingreq})
-			d.ends(0)
+			d.expectClosed(0)
 		},
 		"3.1.0 second CONNECT": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")
 			d.up()
 			d.send(&packet.Connect{Version: packet.V5, CleanStart: true, ClientID: "a"})
-			d.ends(packet.ProtocolError)
+			d.expectClosed(packet.ProtocolError)
 		},
 		"3.1.2.1 unknown version": func(t *testing.T, s *stage) {
 			d := s.open(packet.V311)
@@ -55,7 +55,7 @@ func TestRules(t *testing.T) {
 			}
 		},
 		"3.1.1, 3.1.3.1 no id and no clean session": func(t *testing.T, s *stage) {
-			s.join(packet.V311, "", func(p *packet.Connect) { p.CleanStart = false }).ends(2)
+			s.join(packet.V311, "", func(p *packet.Connect) { p.CleanStart = false }).expectClosed(2)
 		},
 		"3.1.2.10 server keep alive": func(t *testing.T, s *stage) {
 			s.door.KeepAlive = 60e9
@@ -67,12 +67,12 @@ func TestRules(t *testing.T) {
 		"3.1.2.11.9 authentication method": func(t *testing.T, s *stage) {
 			s.join(packet.V5, "a", func(p *packet.Connect) {
 				p.Properties = props(packet.Property{ID: packet.AuthenticationMethod, Text: "x"})
-			}).ends(badMethod)
+			}).expectClosed(badMethod)
 		},
 		"3.1.4 login": func(t *testing.T, s *stage) {
 			s.join(packet.V5, "a", ada).up()
-			s.join(packet.V5, "b", ada, func(p *packet.Connect) { p.Password = []byte("wrong") }).ends(packet.BadLogin)
-			s.join(packet.V311, "b", ada, func(p *packet.Connect) { p.Password = []byte("wrong") }).ends(4)
+			s.join(packet.V5, "b", ada, func(p *packet.Connect) { p.Password = []byte("wrong") }).expectClosed(packet.BadLogin)
+			s.join(packet.V311, "b", ada, func(p *packet.Connect) { p.Password = []byte("wrong") }).expectClosed(4)
 		},
 		"3.1.4 take over": func(t *testing.T, s *stage) {
 			first := s.join(packet.V5, "a", ada)
@@ -81,7 +81,7 @@ func TestRules(t *testing.T) {
 			other.up()
 			nameless.up()
 			s.join(packet.V5, "a", ada).up()
-			first.ends(packet.SessionTakenOver)
+			first.expectClosed(packet.SessionTakenOver)
 			for _, d := range []*device{other, nameless} {
 				d.send(packet.Ping{Type: packet.TypePingreq})
 				gets[packet.Ping](d)
@@ -144,7 +144,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("%+v %+v", a, b)
 			}
 			d.send(&packet.Publish{Topic: "x", Properties: props(packet.Property{ID: packet.TopicAlias, Number: maxAliases + 1})})
-			d.ends(aliasInvalid)
+			d.expectClosed(aliasInvalid)
 		},
 		"3.3.2.3 properties are passed on": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")
@@ -208,7 +208,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 			d.send(&packet.Subscribe{ID: 1, Filters: []packet.Filter{{Topic: "$share/g/a", Options: packet.NoLocal}}})
-			d.ends(packet.ProtocolError)
+			d.expectClosed(packet.ProtocolError)
 		},
 		"3.10 unsubscribe": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")
@@ -240,7 +240,7 @@ func TestRules(t *testing.T) {
 			quiet := s.join(packet.V5, "a", will("quiet"))
 			quiet.up()
 			quiet.send(&packet.Disconnect{})
-			quiet.ends(0)
+			quiet.expectClosed(0)
 			wanted := s.join(packet.V5, "b", will("wanted"))
 			wanted.up()
 			wanted.send(&packet.Disconnect{Code: withWill})
@@ -391,7 +391,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 			d.send(&packet.Publish{Topic: "big", Payload: make([]byte, 2000)})
-			d.ends(packet.PacketTooLarge)
+			d.expectClosed(packet.PacketTooLarge)
 		},
 		"4.10 request and response": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")

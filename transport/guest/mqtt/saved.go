@@ -187,7 +187,7 @@ func (b *Broker) keep(c *Conn) {
 	s.ends = time.Now().Add(time.Duration(s.expiry) * time.Second)
 	b.write(s) // DISCONNECT may have changed the expiry
 	b.awaitWill(s)
-	b.arm()
+	b.scheduleExpiry()
 }
 
 // durablePrefix begins the names of the client's durable subscriptions.
@@ -226,6 +226,6 @@ func (c *Conn) dropDurables() {
 	c.mu.Unlock()
 	p, err := codec.NewPayload(wamp.JSON, []any{c.key.durablePrefix(), names}, nil)
 	if err == nil {
-		c.say(&codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(keepProcedure), Payload: p})
+		c.queueMessage(&codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(keepProcedure), Payload: p})
 	}
 }

@@ -63,5 +63,5 @@ func (b *Broker) forget(c *Conn) {
 	}
 	c.mu.Unlock()
 	b.keep(c)
-	b.leave(c)
+	b.release(c)
 }

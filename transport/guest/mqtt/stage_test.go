@@ -147,8 +147,8 @@ func gets[P packet.Packet](d *device) (p P) {
 	return p
 }
 
-// ends checks that the connection ends: by one CONNACK or DISCONNECT with a code, or by neither if the code is 0.
-func (d *device) ends(code packet.Code) {
+// expectClosed checks that the connection ends: by one CONNACK or DISCONNECT with a code, or by neither if the code is 0.
+func (d *device) expectClosed(code packet.Code) {
 	d.Helper()
 	var got, want []packet.Code
 	if code != 0 {

@@ -162,7 +162,7 @@ func (c *Conn) subscribePart(r request, retained bool) {
 	c.mu.Lock()
 	c.expect(m.Request, &r)
 	c.mu.Unlock()
-	c.say(&m)
+	c.queueMessage(&m)
 }
 
 // expect records a request that the router will answer. mu is held.
@@ -256,7 +256,7 @@ func (c *Conn) endSubscription(id wamp.ID) {
 		c.pending[m.Request] = &request{ends: id}
 	}
 	c.mu.Unlock()
-	c.say(&m)
+	c.queueMessage(&m)
 }
 
 // putSuback answers SUBSCRIBE. mu is held.

@@ -51,13 +51,13 @@ func (c *Conn) leaveWill(then func()) {
 	c.willed = true
 	c.expect(m.Request, &request{then: then, will: true})
 	c.mu.Unlock()
-	c.say(&m)
+	c.queueMessage(&m)
 }
 
 // dropWill removes the will, because the client has sent DISCONNECT.
 func (c *Conn) dropWill() {
 	if c.willed {
-		c.say(&codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(flushTestaments)})
+		c.queueMessage(&codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(flushTestaments)})
 	}
 	b := c.broker
 	b.mu.Lock()

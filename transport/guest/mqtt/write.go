@@ -89,7 +89,7 @@ func (c *Conn) dismissed(m *codec.Message) {
 	}
 	c.putDisconnect(code, wamp.Failure(m.Text))
 	c.later(func() {
-		c.say(&codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
+		c.queueMessage(&codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
 		if c.ended == nil {
 			c.ended = errLeft
 		}

@@ -142,7 +142,7 @@ func (p *request) settings(query url.Values, known map[string]kind) (map[string]
 		if v == nil { // as in Crossbar.io, null means that the option is not given
 			continue
 		}
-		if err := adopt(set, known, name, v); err != nil {
+		if err := addOption(set, known, name, v); err != nil {
 			return nil, err
 		}
 	}
@@ -150,15 +150,15 @@ func (p *request) settings(query url.Values, known map[string]kind) (map[string]
 		if general[name] {
 			continue
 		}
-		if err := adopt(set, known, name, known[name].parse(values[len(values)-1])); err != nil {
+		if err := addOption(set, known, name, known[name].parse(values[len(values)-1])); err != nil {
 			return nil, err
 		}
 	}
 	return set, nil
 }
 
-// adopt checks an option and adds it to the set.
-func adopt(set map[string]any, known map[string]kind, name string, v any) error {
+// addOption checks an option and adds it to the set.
+func addOption(set map[string]any, known map[string]kind, name string, v any) error {
 	k, ok := known[name]
 	if !ok {
 		return invalid("unknown option or parameter %.100q", name)

@@ -89,19 +89,19 @@ func TestManyClients(t *testing.T) {
 	var l streams
 	host := func(i int) *owner { return &owner{host: fmt.Sprint(i), ended: make(chan struct{})} }
 	for range maxOfHost {
-		kit.Must(t, l.enter(host(0)))
+		kit.Must(t, l.add(host(0)))
 	}
-	if err := l.enter(host(0)); err == nil {
+	if err := l.add(host(0)); err == nil {
 		t.Error("an address has any number of streams")
 	}
 	for i := range maxStreams - maxOfHost {
-		kit.Must(t, l.enter(host(i+1)))
+		kit.Must(t, l.add(host(i+1)))
 	}
-	if err := l.enter(host(maxStreams)); err == nil {
+	if err := l.add(host(maxStreams)); err == nil {
 		t.Error("there is any number of streams")
 	}
-	l.leave(&owner{host: "1", ended: make(chan struct{})})
-	kit.Must(t, l.enter(host(maxStreams)))
+	l.remove(&owner{host: "1", ended: make(chan struct{})})
+	kit.Must(t, l.add(host(maxStreams)))
 }
 
 func TestNetworks(t *testing.T) {
@@ -161,7 +161,7 @@ func TestSignedRequestTakesOnePlace(t *testing.T) {
 	s := newStage(t, Options{})
 	for _, c := range []*crowd{&s.server.pool.joining, &s.server.pool.signing} {
 		for range maxJoinHost - 1 {
-			leave, err := s.server.pool.enter(c, hostOf(s.from.Load().(string)))
+			leave, err := s.server.pool.admit(c, hostOf(s.from.Load().(string)))
 			kit.Must(t, err)
 			defer leave()
 		}
@@ -203,9 +203,9 @@ func TestReplaced(t *testing.T) {
 		me := &owner{host: "192.0.2.1", ended: make(chan struct{})}
 		me.cancel = func() {
 			replaced++
-			l.leave(me)
+			l.remove(me)
 		}
-		kit.Must(t, l.enter(me))
+		kit.Must(t, l.add(me))
 		who := credentials{realm: "realm1", peer: wamp.Transport{Certificate: &wamp.Certificate{SHA256: certificate}}}
 		kit.Must(t, l.replace(t.Context(), me, who, "log"))
 	}

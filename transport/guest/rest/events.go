@@ -57,10 +57,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, uri string, name
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	me := &owner{cancel: cancel, ended: make(chan struct{}), host: networkOf(hostOf(who.peer.Remote))}
-	if err := s.live.enter(me); err != nil {
+	if err := s.live.add(me); err != nil {
 		return err
 	}
-	defer s.live.leave(me)
+	defer s.live.remove(me)
 	c, err := s.joinStream(ctx, who, o.durable.Name != "")
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func streamParameters(r *http.Request) (o streamOptions, err error) {
 
 // joinStream opens the session of a stream.
 func (s *Server) joinStream(ctx context.Context, who credentials, durable bool) (*client.Client, error) {
-	done, err := s.pool.enter(&s.pool.joining, hostOf(who.peer.Remote))
+	done, err := s.pool.admit(&s.pool.joining, hostOf(who.peer.Remote))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, c *client.Cl
 	t := &stream{w: w, control: http.NewResponseController(w), within: s.opts.Time, last: o.last, epoch: o.last.epoch}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer t.end()
+	defer t.close()
 	t.mu.Lock() // events wait until the head of the answer is written
 	err := t.subscribe(ctx, c, uri, o, cancel)
 	if err != nil {
@@ -162,8 +162,8 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, c *client.Cl
 	return nil
 }
 
-// end ensures that nothing writes to the connection from now on, because the web server takes it back.
-func (t *stream) end() {
+// close ensures that nothing writes to the connection from now on, because the web server takes it back.
+func (t *stream) close() {
 	t.control.SetWriteDeadline(time.Unix(1, 0)) // ends a write that waits
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -137,8 +137,8 @@ func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err 
 	return e, true, nil
 }
 
-// enter counts a request as joining or signing until leave is called.
-func (p *pool) enter(c *crowd, host string) (leave func(), err error) {
+// admit counts a request as joining or signing until leave is called.
+func (p *pool) admit(c *crowd, host string) (leave func(), err error) {
 	from := networkOf(host)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +148,7 @@ func (p *pool) enter(c *crowd, host string) (leave func(), err error) {
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		c.leave(from)
+		c.remove(from)
 	}, nil
 }
 
@@ -168,8 +168,8 @@ func (c *crowd) admit(from string) error {
 	return nil
 }
 
-// leave undoes admit. pool.mu is held.
-func (c *crowd) leave(from string) {
+// remove undoes admit. pool.mu is held.
+func (c *crowd) remove(from string) {
 	if c.hosts[from]--; c.hosts[from] == 0 {
 		delete(c.hosts, from)
 	}
@@ -196,12 +196,12 @@ func (p *pool) open(e *entry, d [sha256.Size]byte, c credentials) {
 	e.client, e.err = p.join(context.Background(), c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.joining.leave(networkOf(hostOf(c.peer.Remote)))
+	p.joining.remove(networkOf(hostOf(c.peer.Remote)))
 	close(e.ready)
 	if e.err != nil {
 		p.remove(e, d)
 	} else if e.users == 0 {
-		p.rest(e, d)
+		p.closeLater(e, d)
 	}
 }
 
@@ -213,13 +213,13 @@ func (p *pool) release(e *entry, d [sha256.Size]byte) {
 	}
 	select {
 	case <-e.ready:
-		p.rest(e, d)
+		p.closeLater(e, d)
 	default: // open will
 	}
 }
 
-// rest keeps an entry without users for a while, or closes it. mu is held.
-func (p *pool) rest(e *entry, d [sha256.Size]byte) {
+// closeLater keeps an entry without users for a while, or closes it. mu is held.
+func (p *pool) closeLater(e *entry, d [sha256.Size]byte) {
 	switch {
 	case e.client == nil:
 	case e.gone:

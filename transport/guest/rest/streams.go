@@ -31,8 +31,8 @@ func (l *streams) len() int {
 	return l.total
 }
 
-// enter counts a stream until leave is called.
-func (l *streams) enter(me *owner) error {
+// add counts a stream until remove is called.
+func (l *streams) add(me *owner) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -49,7 +49,7 @@ func (l *streams) enter(me *owner) error {
 	return nil
 }
 
-func (l *streams) leave(me *owner) {
+func (l *streams) remove(me *owner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total--

@@ -88,8 +88,8 @@ func (d *decoder) id() uint16 {
 	return n
 }
 
-// end returns the error of a packet that was read. Nothing may be left of it.
-func (d *decoder) end(t Type) error {
+// finish returns the error of a packet that was read. Nothing may be left of it.
+func (d *decoder) finish(t Type) error {
 	if len(d.data) > 0 {
 		d.fail("octets after its end")
 	}
@@ -158,13 +158,13 @@ func (d *decoder) publish(flags byte) (Packet, error) {
 	}
 	p.Properties = d.properties(TypePublish)
 	p.Payload, d.data = d.data, nil
-	return p, d.end(TypePublish)
+	return p, d.finish(TypePublish)
 }
 
 func (d *decoder) ack(t Type) (Packet, error) {
 	p := &Ack{Type: t, ID: d.id()}
 	p.Code, p.Properties = d.reason(t)
-	return p, d.end(t)
+	return p, d.finish(t)
 }
 
 // reason reads code and properties at the end of a packet.
@@ -227,14 +227,14 @@ func (d *decoder) fromServer(t Type) (p Packet, err error) {
 	case TypeAuth:
 		p = (*Auth)(d.auth())
 	}
-	return p, d.end(t)
+	return p, d.finish(t)
 }
 
 func (d *decoder) fromClient(t Type) (p Packet, err error) {
 	switch t {
 	case TypeConnect:
 		c := d.connect()
-		if p, err = c, d.end(t); d.note == "unsupported protocol version" {
+		if p, err = c, d.finish(t); d.note == "unsupported protocol version" {
 			err.(*Error).Code = UnsupportedVersion
 		}
 		return p, err
@@ -249,7 +249,7 @@ func (d *decoder) fromClient(t Type) (p Packet, err error) {
 	case TypeAuth:
 		p = (*Auth)(d.auth())
 	}
-	return p, d.end(t)
+	return p, d.finish(t)
 }
 
 func (d *decoder) disconnect() *Disconnect {

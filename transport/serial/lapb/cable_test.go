@@ -72,7 +72,7 @@ func (c *cable) carry(d *direction, r *rand.Rand) {
 		d.mu.Unlock()
 
 		time.Sleep(time.Duration(n) * 10 * time.Second / time.Duration(c.baud))
-		came, late := c.disturb(buf[:n], r)
+		came, late := c.addNoise(buf[:n], r)
 		if late > 0 {
 			time.Sleep(late)
 		}
@@ -86,8 +86,8 @@ func (c *cable) carry(d *direction, r *rand.Rand) {
 	}
 }
 
-// disturb returns octets as they arrive after the noise of the wire.
-func (c *cable) disturb(p []byte, r *rand.Rand) (came []byte, late time.Duration) {
+// addNoise returns octets as they arrive after the noise of the wire.
+func (c *cable) addNoise(p []byte, r *rand.Rand) (came []byte, late time.Duration) {
 	if c.noise == 0 {
 		return p, 0
 	}

@@ -49,7 +49,7 @@ func resets(t *testing.T, line *cable, seed uint64, c Config, rounds int, limit 
 	ends := [2]*program{newProgram(t, a, c, 1), newProgram(t, b, device, 2)}
 	defer func() {
 		for _, p := range ends {
-			p.end(false)
+			p.close(false)
 		}
 		line.cut(a, b)
 	}()
@@ -65,7 +65,7 @@ func resets(t *testing.T, line *cable, seed uint64, c Config, rounds int, limit 
 		polite := r.IntN(8) == 0
 		for i := range ends {
 			if which>>i&1 == 1 {
-				ends[i].end(polite)
+				ends[i].close(polite)
 			}
 		}
 		time.Sleep(time.Duration(r.IntN(int(500 * time.Millisecond))))
@@ -126,8 +126,8 @@ func (p *program) reborn() *program {
 	return newProgram(p.t, p.plug.reopen(), p.config, p.incarnation+2)
 }
 
-// end ends the program, either cleanly or as a power cut does.
-func (p *program) end(polite bool) {
+// close ends the program, either cleanly or as a power cut does.
+func (p *program) close(polite bool) {
 	if polite {
 		p.station.Close()
 	}

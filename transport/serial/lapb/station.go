@@ -173,13 +173,13 @@ func (s *Station) fail(err error) {
 	}
 	s.failed = err
 	if s.current != nil {
-		s.endStream(err, time.Now())
+		s.closeStream(err, time.Now())
 	}
 	s.changed.Broadcast()
 }
 
-// endStream ends the current stream.
-func (s *Station) endStream(cause error, now time.Time) {
+// closeStream ends the current stream.
+func (s *Station) closeStream(cause error, now time.Time) {
 	s.current.err = cause
 	s.current, s.unaccepted = nil, false
 	s.since, s.cause = now, cause
@@ -275,7 +275,7 @@ func (u *user) Receive(p []byte) {
 
 func (u *user) Down(cause error) {
 	s := (*Station)(u)
-	s.endStream(cause, s.link.now)
+	s.closeStream(cause, s.link.now)
 	if s.single && s.failed == nil && !s.link.stopping {
 		s.failed = cause
 	}

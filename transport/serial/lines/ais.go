@@ -84,7 +84,7 @@ var aisLayouts = map[int64]aisLayout{
 // identity; aisMessages reads the whole message.
 func ais(values []string, r *record) {
 	if len(values) < 6 {
-		r.flaw("payload", errors.New("missing"))
+		r.noteFlaw("payload", errors.New("missing"))
 		return
 	}
 	for i, name := range []string{"fragments", "fragment", "message_id"} {
@@ -99,7 +99,7 @@ func ais(values []string, r *record) {
 	fill, _ := strconv.Atoi(values[5])
 	bits, err := unarmour(values[4], fill)
 	if err != nil {
-		r.flaw("payload", err)
+		r.noteFlaw("payload", err)
 		return
 	}
 	if n, _ := r.fields["fragment"].(int64); n <= 1 {

@@ -160,8 +160,8 @@ func (s *Sensor) startAsking(device io.Reader) (stop func()) {
 	}
 }
 
-// heard tells the asker that a line or telegram has arrived.
-func (s *Sensor) heard() {
+// wakeAsker tells the asker that a line or telegram has arrived.
+func (s *Sensor) wakeAsker() {
 	select {
 	case s.answered <- struct{}{}:
 	default:

@@ -106,12 +106,12 @@ func (t binaryTelegram) parse(telegram string) (r record, err error) {
 	r.fields = make(map[string]any, len(t.fields)+2)
 	for _, f := range t.fields {
 		if f.At+f.width() > len(telegram) {
-			r.flaw(f.Name, errors.New("beyond the telegram's end"))
+			r.noteFlaw(f.Name, errors.New("beyond the telegram's end"))
 			continue
 		}
 		v, err := f.decode([]byte(telegram[f.At : f.At+f.width()]))
 		if err != nil {
-			r.flaw(f.Name, err)
+			r.noteFlaw(f.Name, err)
 			continue
 		}
 		r.fields[f.Name] = v

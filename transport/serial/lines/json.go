@@ -121,7 +121,7 @@ func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 		return jsonNumber(v), nil
 	case string:
 		if text, no := strings.CutPrefix(v, unusable); no {
-			r.flaw(name, fmt.Errorf("%.40q is not JSON", text))
+			r.noteFlaw(name, fmt.Errorf("%.40q is not JSON", text))
 			return nil, nil
 		}
 	case []any:
@@ -133,7 +133,7 @@ func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 	case map[string]any:
 		for key, inner := range v {
 			if text, isText := inner.(string); isText && strings.HasPrefix(text, unusable) {
-				r.flaw(key, fmt.Errorf("%.40q is not JSON", text[len(unusable):]))
+				r.noteFlaw(key, fmt.Errorf("%.40q is not JSON", text[len(unusable):]))
 				delete(v, key)
 			} else if v[key], err = r.plain(key, inner, depth-1); err != nil {
 				return nil, err

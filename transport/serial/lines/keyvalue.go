@@ -26,7 +26,7 @@ func (k keyValue) parse(line string) (r record, err error) {
 			continue // a heading or a unit
 		}
 		if _, twice := r.fields[name]; twice {
-			r.flaw(name, errors.New("occurs twice"))
+			r.noteFlaw(name, errors.New("occurs twice"))
 			continue
 		}
 		if value != "" {

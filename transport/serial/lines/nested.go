@@ -22,7 +22,7 @@ func eachLine(parse parsing, checked bool) parsing {
 			if checked {
 				if failure := verifyTIC(line); failure != nil {
 					err = cmp.Or(err, failure)
-					all.flaw(ticLabel(line), failure)
+					all.noteFlaw(ticLabel(line), failure)
 					continue
 				}
 			}
@@ -52,7 +52,7 @@ func (r *record) merge(other record) {
 	}
 	for name, v := range other.fields {
 		if _, twice := r.fields[name]; twice {
-			r.flaw(name, errors.New("occurs twice"))
+			r.noteFlaw(name, errors.New("occurs twice"))
 			continue
 		}
 		r.fields[name] = v

@@ -32,7 +32,7 @@ func (n *nmea) parse(line string, now time.Time) (r record, err error) {
 				break
 			}
 			if err := s.read(values[s.at:], r.fields); err != nil {
-				r.flaw(s.name, err)
+				r.noteFlaw(s.name, err)
 			}
 		}
 		whole(&r)
@@ -62,7 +62,7 @@ func whole(r *record) {
 		delete(r.fields, "lat")
 		delete(r.fields, "lon")
 		if len(r.flaws) == 0 {
-			r.flaw("lat, lon", errors.New("position is incomplete"))
+			r.noteFlaw("lat, lon", errors.New("position is incomplete"))
 		}
 	}
 }

@@ -30,7 +30,7 @@ func parseOBIS(text string) (r record, err error) {
 					break
 				}
 				if _, twice := r.fields[code]; twice {
-					r.flaw(code, errors.New("occurs twice"))
+					r.noteFlaw(code, errors.New("occurs twice"))
 					break
 				}
 			}

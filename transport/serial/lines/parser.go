@@ -47,8 +47,8 @@ type record struct {
 	units map[string]string // of the values that the device sends with their units
 }
 
-// flaw records that a field is left out.
-func (r *record) flaw(name string, err error) {
+// noteFlaw records that a field is left out.
+func (r *record) noteFlaw(name string, err error) {
 	if name == "" {
 		name = "value"
 	}
@@ -255,7 +255,7 @@ func (p *Parser) apply(r *record) {
 		}
 		v, err := f.convert(v)
 		if err != nil {
-			r.flaw(f.Name, err)
+			r.noteFlaw(f.Name, err)
 			delete(r.fields, f.Name)
 			continue
 		}
@@ -316,13 +316,13 @@ func (p *Parser) stamp(r *record, now time.Time) {
 	}
 	v, ok := r.fields[p.time]
 	if !ok {
-		r.flaw(p.time, errors.New("missing, so the event has no time"))
+		r.noteFlaw(p.time, errors.New("missing, so the event has no time"))
 		return
 	}
 	delete(r.fields, p.time)
 	at, err := moment(v, p.zone)
 	if err != nil {
-		r.flaw(p.time, err)
+		r.noteFlaw(p.time, err)
 		return
 	}
 	r.fields["time"] = reading.Timestamp(at)

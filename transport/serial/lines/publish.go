@@ -97,8 +97,8 @@ func (p *publisher) begin(send func(reading.Event)) {
 	}
 }
 
-// end publishes what is held back and stops.
-func (p *publisher) end() {
+// close publishes what is held back and stops.
+func (p *publisher) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.timer != nil {
@@ -179,15 +179,15 @@ func (p *publisher) changed(old, next reading.Event) bool {
 			continue
 		}
 		before, had := old.Kwargs[name]
-		if !had || p.differ(name, before, v) {
+		if !had || p.valueChanged(name, before, v) {
 			return true
 		}
 	}
 	return false
 }
 
-// differ reports whether two values of a name differ by its deadband or more.
-func (p *publisher) differ(name string, old, next any) bool {
+// valueChanged reports whether two values of a name differ by its deadband or more.
+func (p *publisher) valueChanged(name string, old, next any) bool {
 	a, isNumber := reading.Float(old)
 	b, both := reading.Float(next)
 	if !isNumber || !both {
@@ -263,5 +263,5 @@ func (s *Sensor) filtered(publish func(reading.Event)) (filter func(reading.Even
 		return publish, func() {}
 	}
 	s.publisher.begin(publish)
-	return func(e reading.Event) { s.publisher.reading(e, time.Now()) }, s.publisher.end
+	return func(e reading.Event) { s.publisher.reading(e, time.Now()) }, s.publisher.close
 }

@@ -128,7 +128,7 @@ func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
 		return
 	}
 	e, flaws, err := s.parser.read(line, now)
-	s.heard()
+	s.wakeAsker()
 	switch {
 	case err == nil:
 		s.countGood(flaws, now)
@@ -189,7 +189,7 @@ func (s *Sensor) partial(line []byte, publish func(reading.Event)) {
 }
 
 func (s *Sensor) countLong() {
-	s.heard()
+	s.wakeAsker()
 	s.mu.Lock()
 	s.state.Long++
 	s.mu.Unlock()

@@ -24,7 +24,7 @@ func parseSML(telegram string) (r record, err error) {
 	}
 	for _, e := range meter.Entries {
 		if _, twice := r.fields[e.Code]; twice {
-			r.flaw(e.Code, errors.New("occurs twice"))
+			r.noteFlaw(e.Code, errors.New("occurs twice"))
 			continue
 		}
 		r.fields[e.Code] = e.Value

@@ -30,13 +30,13 @@ func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 		return
 	}
 	if (s.skip || s.cut) && now.Sub(s.last) >= silence {
-		s.end(line)
+		s.flush(line)
 	}
 	s.last = now
 	for _, b := range octets {
 		switch {
 		case b == '\r' || b == '\n':
-			s.end(line)
+			s.flush(line)
 		case b == 0 || s.skip:
 		case len(s.buf) == cap(s.buf) && s.cut:
 			s.skip = true
@@ -49,8 +49,8 @@ func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 	}
 }
 
-// end completes the current line.
-func (s *splitter) end(line func([]byte)) {
+// flush completes the current line.
+func (s *splitter) flush(line func([]byte)) {
 	switch {
 	case len(s.buf) == 0:
 	case s.cut:

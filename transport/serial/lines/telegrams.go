@@ -24,7 +24,7 @@ func (s *Sensor) divideTelegrams(publish func(reading.Event)) (push func([]byte,
 }
 
 func (s *Sensor) badTelegram(telegram []byte, err error) {
-	s.heard()
+	s.wakeAsker()
 	if !errors.Is(err, errPartial) {
 		s.countBad(telegram, err, time.Now())
 		return

@@ -114,7 +114,7 @@ func (w *bus) dispatch(q query, last bool) (answer []byte, doubt bool) {
 		if frame == nil {
 			return answer, doubt
 		}
-		judged, d := w.tracker.judge(frame, time.Now())
+		judged, d := w.tracker.classify(frame, time.Now())
 		switch ours := d != nil && bytes.Equal(d.request, q.request); {
 		case judged == doubtful && ours:
 			doubt = true

@@ -207,7 +207,7 @@ func TestDiffer(t *testing.T) {
 		{"a", "b", 0, true},
 		{true, true, 0, false},
 	} {
-		if got := differ([]any{c.before}, []any{c.now}, c.deadband); got != c.want {
+		if got := changed([]any{c.before}, []any{c.now}, c.deadband); got != c.want {
 			t.Errorf("%v and %v, deadband %v: %v", c.before, c.now, c.deadband, got)
 		}
 	}

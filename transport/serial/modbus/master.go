@@ -330,7 +330,7 @@ func (m *Master) setErr(id byte, err error) {
 func (m *Master) publishChanged(i int, values []any, publish func(reading.Event)) {
 	p, last, now := &m.config.Points[i], &m.published[i], time.Now()
 	old := p.Refresh > 0 && now.Sub(last.at) >= p.Refresh
-	if !p.Always && !old && last.values != nil && !differ(last.values, values, p.Deadband) {
+	if !p.Always && !old && last.values != nil && !changed(last.values, values, p.Deadband) {
 		return
 	}
 	*last = published{values, now}
@@ -357,8 +357,8 @@ func (p *Point) lookup(name string) (any, bool) {
 	return p.Name, true
 }
 
-// differ reports whether a value has changed, by the deadband at least.
-func differ(before, now []any, deadband float64) bool {
+// changed reports whether a value has changed, by the deadband at least.
+func changed(before, now []any, deadband float64) bool {
 	for i := range now {
 		a, aIsNumber := float(before[i])
 		b, bIsNumber := float(now[i])

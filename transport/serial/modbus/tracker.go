@@ -185,8 +185,8 @@ const (
 	accepted                // it answers the pending request
 )
 
-// judge classifies a frame of a slave and updates the slave's state.
-func (l *tracker) judge(frame []byte, now time.Time) (verdict, *pending) {
+// classify classifies a frame of a slave and updates the slave's state.
+func (l *tracker) classify(frame []byte, now time.Time) (verdict, *pending) {
 	a, d := l.slaves[frame[0]], l.pendingFor(frame[0], frame[1])
 	a.lastFrame = now
 	if d == nil {

@@ -45,7 +45,7 @@ func (d *desk) send(q query) {
 
 func (d *desk) gets(frame []byte, want verdict) *pending {
 	d.t.Helper()
-	got, p := d.judge(frame, d.now)
+	got, p := d.classify(frame, d.now)
 	if got != want {
 		d.t.Errorf("verdict %d, want %d", got, want)
 	}
@@ -296,7 +296,7 @@ func TestStray(t *testing.T) {
 	if a.silence != maxSilence {
 		t.Errorf("%v of silence", a.silence)
 	}
-	d.judge([]byte{2, readHolding, 0, 0}, d.now)
+	d.classify([]byte{2, readHolding, 0, 0}, d.now)
 	if a := d.slaves[2]; a.strays != 1 || a.silence != testTimeout { // it has never answered
 		t.Errorf("%+v", a)
 	}

@@ -45,7 +45,7 @@ func (c *Config) check(problems *Problems) {
 	k.duplicates()
 	k.addresses()
 	line.CheckPorts(k.Keys, k.c.Serials)
-	k.rivals()
+	k.checkClientIDs()
 	k.hints()
 	c.fillDerived()
 }

@@ -35,8 +35,8 @@ func isMQTT(text string) bool {
 	return slices.Contains(mqttSchemes, strings.ToLower(scheme))
 }
 
-// foreign reports keys that an uplink of this kind does not have.
-func (k checker) foreign(at Place, keys []string, kind string) {
+// rejectKeys reports keys that an uplink of this kind does not have.
+func (k checker) rejectKeys(at Place, keys []string, kind string) {
 	for _, key := range keys {
 		if at.Has(key) {
 			k.Add(at, key, "an uplink to %s has no %s; remove it", kind, key)
@@ -46,7 +46,7 @@ func (k checker) foreign(at Place, keys []string, kind string) {
 
 // broker checks the keys of an uplink to an MQTT broker.
 func (k checker) broker(u *Uplink) {
-	k.foreign(u.Place, slices.Concat(routerKey, natsOnly), "an MQTT broker")
+	k.rejectKeys(u.Place, slices.Concat(routerKey, natsOnly), "an MQTT broker")
 	for _, text := range u.URL {
 		k.brokerURL(u.Place, text)
 	}
@@ -88,16 +88,16 @@ func (k checker) broker(u *Uplink) {
 	k.sparkplug(u)
 	format := u.MessageFormat()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
-		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")
+		k.rejectKeys(s.Place, []string{"interest"}, "an MQTT broker")
 		k.message(s)
 	}
 	for _, s := range u.Exports {
 		r := u.ExportRule(s)
-		k.crossing(s, r.CheckExport(format))
+		k.reportShare(s, r.CheckExport(format))
 	}
 	for _, s := range u.Imports {
 		r := s.MQTTRule(format)
-		k.crossing(s, r.CheckImport())
+		k.reportShare(s, r.CheckImport())
 	}
 }
 
@@ -125,8 +125,8 @@ func (k checker) alpn(u *Uplink) {
 	}
 }
 
-// crossing reports err, the reason why a table cannot cross the link, unless the table already has another problem.
-func (k checker) crossing(s Share, err error) {
+// reportShare reports err, the reason why a table cannot cross the link, unless the table already has another problem.
+func (k checker) reportShare(s Share, err error) {
 	key := "topic"
 	if s.Procedure != nil {
 		key = "procedure"

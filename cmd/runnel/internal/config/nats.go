@@ -32,7 +32,7 @@ func (u *Uplink) IsNATS() bool {
 
 // nats checks the keys of an uplink to a NATS server.
 func (k checker) nats(u *Uplink) {
-	k.foreign(u.Place, notOfNATS, "a NATS server")
+	k.rejectKeys(u.Place, notOfNATS, "a NATS server")
 	for _, text := range u.URL {
 		k.natsURL(u.Place, text)
 	}
@@ -54,13 +54,13 @@ func (k checker) nats(u *Uplink) {
 	k.natsName(u.Place, "stream", u.Stream)
 	k.natsName(u.Place, "bucket", u.Bucket)
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
-		k.foreign(s.Place, mqttShareKeys, "a NATS server")
+		k.rejectKeys(s.Place, mqttShareKeys, "a NATS server")
 	}
 	for _, s := range u.Exports {
-		k.crossing(s, s.subject(s.LocalPrefix, s.RemotePrefix))
+		k.reportShare(s, s.subject(s.LocalPrefix, s.RemotePrefix))
 	}
 	for _, s := range u.Imports {
-		k.crossing(s, s.subject("", ""))
+		k.reportShare(s, s.subject("", ""))
 	}
 }
 

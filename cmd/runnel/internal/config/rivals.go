@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// rivals reports uplinks with the same client id at one broker, which would disconnect them in turn.
-func (k checker) rivals() {
+// checkClientIDs reports uplinks with the same client id at one broker, which would disconnect them in turn.
+func (k checker) checkClientIDs() {
 	for i, u := range k.c.Uplinks {
 		for _, before := range k.c.Uplinks[:i] {
 			shared := slices.ContainsFunc(u.URL, func(text string) bool { return slices.Contains(before.URL, text) })

@@ -152,7 +152,7 @@ func (k checker) uplink(u *Uplink) {
 
 // centre checks the keys of an uplink to a router.
 func (k checker) centre(u *Uplink) {
-	k.foreign(u.Place, slices.Concat(mqttKeys, natsOnly), "a router")
+	k.rejectKeys(u.Place, slices.Concat(mqttKeys, natsOnly), "a router")
 	for i, text := range u.URL {
 		if k.uplinkURL(u.Place, text) {
 			k.endpoint(u.Place, &u.URL[i])
@@ -163,7 +163,7 @@ func (k checker) centre(u *Uplink) {
 		k.Add(u.Place, "max_hops", "must be 1 to %d", mostHops)
 	}
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
-		k.foreign(s.Place, mqttShareKeys, "a router")
+		k.rejectKeys(s.Place, mqttShareKeys, "a router")
 	}
 }
 

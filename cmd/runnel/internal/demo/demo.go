@@ -132,7 +132,7 @@ func Run(ctx context.Context, out io.Writer, version string) error {
 	defer fail(nil)
 	s.fail = fail
 	s.level.Set(slog.LevelWarn)
-	defer s.end()
+	defer s.close()
 	if err := s.build(playing); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -214,8 +214,8 @@ func (s *stage) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// end stops everything in reverse: the programs, the edge, the centre. The routers' logs are silent meanwhile.
-func (s *stage) end() {
+// close stops everything in reverse: the programs, the edge, the centre. The routers' logs are silent meanwhile.
+func (s *stage) close() {
 	s.level.Set(slog.LevelError + 1)
 	for _, p := range slices.Backward(s.parts) {
 		p.stop()

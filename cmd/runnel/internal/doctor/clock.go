@@ -13,10 +13,10 @@ const clockRemedy = "sudo timedatectl set-ntp true; add a real-time clock (RTC) 
 
 func checkClock(_ context.Context, e *examination) {
 	synchronised, known := clockSynchronised()
-	e.judgeClock(time.Now(), synchronised, known)
+	e.checkClock(time.Now(), synchronised, known)
 }
 
-func (e *examination) judgeClock(now time.Time, synchronised, known bool) {
+func (e *examination) checkClock(now time.Time, synchronised, known bool) {
 	switch {
 	case now.Before(oldest):
 		e.add(Finding{"clock", Error, "", fmt.Sprintf("the clock shows %s: certificates are not valid yet, and readings get wrong times", now.UTC().Format(time.RFC3339)), clockRemedy})

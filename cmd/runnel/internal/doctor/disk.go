@@ -41,13 +41,13 @@ func checkDisk(_ context.Context, e *examination) {
 	for _, u := range e.config.Uplinks {
 		least = max(least, uint64(u.MinFree))
 	}
-	e.judgeSpace(dir, at, s, least)
+	e.checkSpace(dir, at, s, least)
 	e.mayWrite(dir, at)
 }
 
-// judgeSpace reports a file system without room for events. at is the part of dir's path that exists, and least is
+// checkSpace reports a file system without room for events. at is the part of dir's path that exists, and least is
 // the required free space in bytes.
-func (e *examination) judgeSpace(dir, at string, s space, least uint64) {
+func (e *examination) checkSpace(dir, at string, s space, least uint64) {
 	switch {
 	case s.readOnly:
 		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "find the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at) + " && sudo systemctl restart runnel"})

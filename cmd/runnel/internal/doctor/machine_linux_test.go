@@ -39,7 +39,7 @@ func TestClock(t *testing.T) {
 		{oldest.Add(-time.Second), true, true, "error: : the clock shows 2024-12-31T23:59:59Z: certificates are not valid yet, and readings get wrong times"},
 	} {
 		e := new(examination)
-		if e.judgeClock(c.now, c.synchronised, c.known); found(e.findings) != c.want {
+		if e.checkClock(c.now, c.synchronised, c.known); found(e.findings) != c.want {
 			t.Errorf("%v: %s", c, found(e.findings))
 		}
 	}
@@ -59,7 +59,7 @@ func TestSpace(t *testing.T) {
 		{"many small files", space{free: least, total: least, inodes: 63, countsInodes: true}, "the file system has no room for more files"},
 	} {
 		e := new(examination)
-		e.judgeSpace("/data", "/", c.s, least)
+		e.checkSpace("/data", "/", c.s, least)
 		if (len(e.findings) > 0) != (c.want != "") || c.want != "" && !strings.HasPrefix(e.findings[0].Text, c.want) {
 			t.Errorf("%s: %s", c.what, found(e.findings))
 		}

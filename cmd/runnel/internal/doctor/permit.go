@@ -27,8 +27,8 @@ type trial struct {
 	missing []need
 }
 
-// judge records the outcome of a test.
-func (t *trial) judge(action, uri string, match config.Match, err error) {
+// record records the outcome of a test.
+func (t *trial) record(action, uri string, match config.Match, err error) {
 	n := need{action, uri, match}
 	t.needed = append(t.needed, n)
 	switch {

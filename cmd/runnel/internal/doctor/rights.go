@@ -30,15 +30,15 @@ func (e *examination) rights(ctx context.Context, object string, u config.Uplink
 	for _, s := range u.Exports {
 		if s.Topic != nil {
 			uri := remote(s, *s.Topic)
-			t.judge("publish", uri, s.Match, publish(ctx, c, below(uri, s.Match)))
+			t.record("publish", uri, s.Match, publish(ctx, c, below(uri, s.Match)))
 		} else {
 			uri := remote(s, *s.Procedure)
-			t.judge("register", uri, s.Match, register(ctx, c, below(uri, s.Match)))
+			t.record("register", uri, s.Match, register(ctx, c, below(uri, s.Match)))
 		}
 	}
 	for _, s := range u.Imports {
 		if s.Topic != nil {
-			t.judge("subscribe", *s.Topic, s.Match, subscribe(ctx, c, *s.Topic, wamp.Match(s.Match)))
+			t.record("subscribe", *s.Topic, s.Match, subscribe(ctx, c, *s.Topic, wamp.Match(s.Match)))
 		} else {
 			t.needed = append(t.needed, need{"call", *s.Procedure, s.Match})
 		}

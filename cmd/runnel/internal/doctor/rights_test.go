@@ -87,8 +87,8 @@ func TestRights(t *testing.T) {
 	// Other errors of the centre are no missing permissions.
 	e := new(examination)
 	tr := trial{e: e, object: "OBJECT"}
-	tr.judge("call", "com.x", prefix, errors.New("odd"))
-	tr.judge("register", "com.x", prefix, wamp.ProcedureAlreadyExists)
+	tr.record("call", "com.x", prefix, errors.New("odd"))
+	tr.record("register", "com.x", prefix, wamp.ProcedureAlreadyExists)
 	if found(e.findings) != "warning: OBJECT: call com.x: odd" || len(tr.missing) != 0 {
 		t.Errorf("%s, %v", found(e.findings), tr.missing)
 	}

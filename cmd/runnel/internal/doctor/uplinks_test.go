@@ -127,9 +127,9 @@ func TestURIsOfProbes(t *testing.T) {
 	}
 	tr := trial{e: &examination{config: &config.Config{Node: config.Node{ID: "gw-1"}}}, uplink: config.Uplink{Name: "central", RemoteRealm: "plant"}, role: "gateway"}
 	for _, n := range []need{{"publish", "com.", config.Match(wamp.Prefix)}, {"register", "com.x", config.Match(wamp.Exact)}, {"subscribe", "org.a", config.Match(wamp.Exact)}} {
-		tr.judge(n.action, n.uri, n.match, wamp.NotAuthorized)
+		tr.record(n.action, n.uri, n.match, wamp.NotAuthorized)
 	}
-	tr.judge("call", "com.y", config.Match(wamp.Exact), nil)
+	tr.record("call", "com.y", config.Match(wamp.Exact), nil)
 	for _, want := range []string{
 		"# /etc/runnel/conf.d/permit-gw-1-central.toml", "[[realm]]\nname = \"plant\"", "  name = \"gateway\"",
 		"    uri = \"com.\"\n    match = \"prefix\"\n    allow = [\"publish\", \"register\", \"call\"]", "    uri = \"org.a\"\n    allow = [\"subscribe\"]",

@@ -140,10 +140,10 @@ func (d *Desk) attend(ctx context.Context, inv *client.Invocation) (client.Paylo
 		return client.Payload{}, err
 	}
 	l := newLink(inv.Caller())
-	if err := d.registry.states.enter(k, inv.CallerAuthrole(), address, l, report, d.registry.enrolled(k)); err != nil {
+	if err := d.registry.states.add(k, inv.CallerAuthrole(), address, l, report, d.registry.enrolled(k)); err != nil {
 		return client.Payload{}, err
 	}
-	defer d.leave(k, l)
+	defer d.remove(k, l)
 	d.note(k.id)
 	d.log.Info("node is online", "realm", k.realm, "node", k.id, "address", address, "version", report.Version, "board", report.Board)
 	if err := inv.Progress(client.Args(0, "")); err != nil {
@@ -163,8 +163,8 @@ func (d *Desk) attend(ctx context.Context, inv *client.Invocation) (client.Paylo
 	}
 }
 
-func (d *Desk) leave(k key, l *link) {
-	if d.registry.states.leave(k, l) {
+func (d *Desk) remove(k key, l *link) {
+	if d.registry.states.remove(k, l) {
 		d.log.Info("node is offline", "realm", k.realm, "node", k.id)
 	}
 	d.note(k.id)

@@ -275,8 +275,8 @@ func TestStrictRealm(t *testing.T) {
 	if _, failure := ask(t, o, NodePrefix+"pump_3.status", client.Payload{}); failure != NoSuchNode {
 		t.Errorf("a node that is not known: %q", failure)
 	}
-	kit.Must(t, c.states.enter(key{"narrow", "pump.2"}, "", "", newLink(1), Report{}, true))
-	kit.Must(t, c.states.enter(key{"realm1", "pump_3"}, "", "", newLink(1), Report{}, true))
+	kit.Must(t, c.states.add(key{"narrow", "pump.2"}, "", "", newLink(1), Report{}, true))
+	kit.Must(t, c.states.add(key{"realm1", "pump_3"}, "", "", newLink(1), Report{}, true))
 	if _, failure := ask(t, o, NodePrefix+"pump_2.status", client.Payload{}); failure != Invalid {
 		t.Errorf("two nodes of one name: %q", failure)
 	}

@@ -139,8 +139,8 @@ func (r *Registry) save() {
 	}
 }
 
-// enter records that a node attends. enrolled means that the registry has the node.
-func (s *states) enter(k key, role, address string, l *link, report Report, enrolled bool) error {
+// add records that a node attends. enrolled means that the registry has the node.
+func (s *states) add(k key, role, address string, l *link, report Report, enrolled bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.all[k]
@@ -189,8 +189,8 @@ func (s *states) report(k key, session wamp.ID, report Report) error {
 	return nil
 }
 
-// leave records the end of a link. last means that the node has no other link.
-func (s *states) leave(k key, l *link) (last bool) {
+// remove records the end of a link. last means that the node has no other link.
+func (s *states) remove(k key, l *link) (last bool) {
 	close(l.ended)
 	s.mu.Lock()
 	defer s.mu.Unlock()

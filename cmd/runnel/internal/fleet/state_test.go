@@ -24,7 +24,7 @@ func done() context.Context {
 func enter(t *testing.T, r *Registry, realm, id string, session wamp.ID, report Report) *link {
 	t.Helper()
 	l := newLink(session)
-	kit.Must(t, r.states.enter(key{realm, id}, "gateway", "10.0.0.7:1234", l, report, true))
+	kit.Must(t, r.states.add(key{realm, id}, "gateway", "10.0.0.7:1234", l, report, true))
 	return l
 }
 
@@ -83,7 +83,7 @@ func TestLinks(t *testing.T) {
 	if state().Version != "0.9" || state().Board != "one" || began.IsZero() {
 		t.Errorf("%+v", state())
 	}
-	if err := r.states.enter(k, "", "", newLink(1), Report{}, true); uri(err) != Full {
+	if err := r.states.add(k, "", "", newLink(1), Report{}, true); uri(err) != Full {
 		t.Errorf("a session that attends twice: %v", err)
 	}
 	second := enter(t, r, "a", "gw-1", 2, Report{Board: "two", Uptime: 101})
@@ -101,31 +101,31 @@ func TestLinks(t *testing.T) {
 	if l, _, known := r.states.link(k); l != second || !known {
 		t.Error("the newest link does not serve the commands")
 	}
-	if r.states.leave(k, second) || !state().Up {
+	if r.states.remove(k, second) || !state().Up {
 		t.Error("the node is offline, but has a link")
 	}
 	if l, _, _ := r.states.link(k); l != first {
 		t.Error("the link that is left does not serve the commands")
 	}
-	if !r.states.leave(k, first) || state().Up || state().OfflineSince.IsZero() || !state().OnlineSince.IsZero() {
+	if !r.states.remove(k, first) || state().Up || state().OfflineSince.IsZero() || !state().OnlineSince.IsZero() {
 		t.Errorf("the last link has ended: %+v", state())
 	}
 	for i := range mostLinks {
 		enter(t, r, "a", "gw-1", wamp.ID(i+10), Report{})
 	}
-	if err := r.states.enter(k, "", "", newLink(9), Report{}, true); uri(err) != Full {
+	if err := r.states.add(k, "", "", newLink(9), Report{}, true); uri(err) != Full {
 		t.Errorf("one link more: %v", err)
 	}
 	for i := len(r.states.all); i < mostGuests; i++ {
 		r.states.all[key{"b", fmt.Sprint(i)}] = &entry{}
 	}
-	if err := r.states.enter(key{"a", "guest"}, "", "", newLink(9), Report{}, false); uri(err) != Full {
+	if err := r.states.add(key{"a", "guest"}, "", "", newLink(9), Report{}, false); uri(err) != Full {
 		t.Errorf("one guest more: %v", err)
 	}
 	enter(t, r, "a", "enrolled", 9, Report{})
 	delete(r.states.all, key{"b", "9"})
 	delete(r.states.all, key{"b", "10"})
-	kit.Must(t, r.states.enter(key{"a", "guest"}, "", "", newLink(9), Report{}, false))
+	kit.Must(t, r.states.add(key{"a", "guest"}, "", "", newLink(9), Report{}, false))
 }
 
 // Reports are bounded, and their texts can be printed.
@@ -167,7 +167,7 @@ func TestFigures(t *testing.T) {
 	}
 	r.kept.Nodes = []Node{{ID: "gw-3", Realm: "b"}, {ID: "gw-1", Realm: "b"}}
 	enter(t, r, "b", "gw-1", 1, Report{Alarms: []string{"hot", "dry"}, Queues: []QueueReport{{"c", 2, 0}, {"d", 5, 0}}})
-	r.states.leave(key{"b", "gw-2"}, enter(t, r, "b", "gw-2", 2, Report{Alarms: []string{"hot"}}))
+	r.states.remove(key{"b", "gw-2"}, enter(t, r, "b", "gw-2", 2, Report{Alarms: []string{"hot"}}))
 	enter(t, r, "a", "gw-1", 3, Report{})
 	list := r.Figures()
 	for i := range list {

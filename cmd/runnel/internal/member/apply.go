@@ -177,7 +177,7 @@ func (f *Files) carryOut(ctx context.Context, p *pending) {
 	changes, err := f.Reload()
 	if err != nil {
 		f.logFailure(p, p.before.restore(p.path))
-		f.end(p, fleet.AppliedFailed, err.Error())
+		f.record(p, fleet.AppliedFailed, err.Error())
 		return
 	}
 	f.mu.Lock()
@@ -189,7 +189,7 @@ func (f *Files) carryOut(ctx context.Context, p *pending) {
 	case <-p.back:
 		f.logFailure(p, removeMarker(p.path))
 		f.Log.Info("file from the centre applied", "file", p.path)
-		f.end(p, fleet.AppliedDone, "")
+		f.record(p, fleet.AppliedDone, "")
 	case <-timer.C:
 		f.rollBack(ctx, p)
 	case <-ctx.Done():
@@ -212,7 +212,7 @@ func (f *Files) rollBack(ctx context.Context, p *pending) {
 			return
 		}
 	}
-	f.end(p, fleet.AppliedRolledBack, fmt.Sprintf("the link was not back after %v", p.after))
+	f.record(p, fleet.AppliedRolledBack, fmt.Sprintf("the link was not back after %v", p.after))
 }
 
 func (f *Files) logFailure(p *pending, err error) {
@@ -221,8 +221,8 @@ func (f *Files) logFailure(p *pending, err error) {
 	}
 }
 
-// end records the outcome.
-func (f *Files) end(p *pending, state, text string) {
+// record records the outcome.
+func (f *Files) record(p *pending, state, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a := p.Applied

@@ -57,8 +57,8 @@ func (a *application) say(format string, args ...any) {
 
 func (a *application) carryOut() {
 	n, next := a.node, a.plan.next
-	a.endListeners()
-	a.endLines()
+	a.stopListeners()
+	a.stopLines()
 	n.router.Update(n.routerOptions(next))
 	n.changeMemory(next)
 	if n.opts.SetLog != nil {
@@ -81,7 +81,7 @@ func (a *application) carryOut() {
 	a.awaitLinks(old)
 }
 
-func (a *application) endListeners() {
+func (a *application) stopListeners() {
 	n := a.node
 	ending := a.plan.listens.ending()
 	kept := n.listeners[:0:0]
@@ -103,7 +103,7 @@ func (a *application) endListeners() {
 	n.listeners = kept
 }
 
-func (a *application) endLines() {
+func (a *application) stopLines() {
 	n := a.node
 	ending, gone := a.plan.lines.ending(), a.plan.lines.gone
 	isOneOf := func(list []*config.Serial, l *line) bool {
@@ -117,7 +117,7 @@ func (a *application) endLines() {
 		}
 		l.work.stop()
 		n.router.CloseSessions(func(t *wamp.Transport) bool { return t.Network == "serial" && t.Listener == l.config.Name }, wamp.CloseShutdown, closedByReload)
-		l.work.end() // another line may need the port
+		l.work.close() // another line may need the port
 		if isOneOf(gone, l) {
 			a.say("serial line %s ended", l.config.Name)
 		}
@@ -219,7 +219,7 @@ func (a *application) replaceExporter() {
 		return
 	}
 	if n.exporter != nil {
-		n.exporter.work.end()
+		n.exporter.work.close()
 	}
 	if n.exporter = a.parts.exporter; n.exporter != nil {
 		n.startExporter()

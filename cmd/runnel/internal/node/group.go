@@ -37,14 +37,14 @@ func (g *group) start(run func(context.Context) error) *work {
 	return w
 }
 
-// end stops the parts and waits for them.
-func (g *group) end() {
+// close stops the parts and waits for them.
+func (g *group) close() {
 	g.stop()
 	g.work.Wait()
 }
 
-// end stops the part and waits for it.
-func (w *work) end() {
+// close stops the part and waits for it.
+func (w *work) close() {
 	w.stop()
 	<-w.done
 }

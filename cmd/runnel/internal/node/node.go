@@ -210,10 +210,10 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	n.log.Info("stopping")
 	n.listening.stop()
 	n.closeSessions()
-	n.linked.end()
-	n.reporting.end()
+	n.linked.close()
+	n.reporting.close()
 	err := n.closeRouter()
-	n.listening.end()
+	n.listening.close()
 	n.data.Close()
 	if ctx.Err() == nil {
 		return context.Cause(serving) // a part has failed

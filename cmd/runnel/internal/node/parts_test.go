@@ -40,9 +40,9 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%s: the other part has ended as well", c.name)
 		default:
 		}
-		g.end()
+		g.close()
 		kit.Receive(t, c.name+": the other part ends", other.done)
-		w.end()
+		w.close()
 		close(failed)
 		if got := <-failed; got != c.want || len(failed) > 0 {
 			t.Errorf("%s: the group fails with %v, want %v", c.name, got, c.want)

@@ -88,7 +88,7 @@ func (a *application) replaceHooks() {
 	kept := n.hooks[:0:0]
 	for _, h := range n.hooks {
 		if slices.ContainsFunc(ending, func(w *config.Webhook) bool { return w.Name == h.config.Name }) {
-			h.work.end()
+			h.work.close()
 		} else {
 			kept = append(kept, h)
 		}

@@ -13,8 +13,8 @@ func monotonic() int64 {
 	return t.Nano() / 1000
 }
 
-// hangUp sends SIGHUP to a process.
-func hangUp(pid int) error { return unix.Kill(pid, unix.SIGHUP) }
+// signalReload sends SIGHUP to a process.
+func signalReload(pid int) error { return unix.Kill(pid, unix.SIGHUP) }
 
 // exists reports whether a process runs.
 func exists(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }

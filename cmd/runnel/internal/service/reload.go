@@ -91,7 +91,7 @@ func Reload(ctx context.Context, pid int) ([]string, error) {
 		dir = filepath.Dir(config.SystemSocket)
 	}
 	sent := monotonic()
-	if err := hangUp(pid); err != nil {
+	if err := signalReload(pid); err != nil {
 		return nil, fmt.Errorf("signal process %d: %w%s", pid, err, withSudo(err))
 	}
 	for {

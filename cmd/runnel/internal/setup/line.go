@@ -60,7 +60,7 @@ func (l *Line) Text() string {
 	var b document
 	line := b.add
 	if l.Detected.Octets > 0 || l.Profile == nil {
-		l.heard(line)
+		l.comment(line)
 	}
 	if l.Profile != nil {
 		line("# %s", printable(l.Profile.Description))
@@ -111,8 +111,8 @@ func (l *Line) port(line func(format string, args ...any)) {
 	}
 }
 
-// heard writes comments with samples of the port's input.
-func (l *Line) heard(line func(format string, args ...any)) {
+// comment writes comments with samples of the port's input.
+func (l *Line) comment(line func(format string, args ...any)) {
 	line("# Detected from %d bytes: %v, such as", l.Detected.Octets, l.Detected)
 	line("#   %s", printable(l.Detected.Sample))
 	if !l.Detected.Sure {

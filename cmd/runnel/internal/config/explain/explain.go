@@ -52,7 +52,7 @@ func Permission(c *config.Config, realm string, match config.Match, args []strin
 		return err
 	}
 	i := slices.IndexFunc(e.realm.Roles, func(r config.Role) bool { return r.Name == name })
-	return e.judge(&e.realm.Roles[i], because)
+	return e.decide(&e.realm.Roles[i], because)
 }
 
 func (e *explanation) findRealm(name string) error {
@@ -129,8 +129,8 @@ func alternatives(name string, known []string) string {
 	return ""
 }
 
-// judge prints the answer and the setting that decides. The error is ErrDenied unless the role may use the URI.
-func (e *explanation) judge(role *config.Role, because string) error {
+// decide prints the answer and the setting that decides. The error is ErrDenied unless the role may use the URI.
+func (e *explanation) decide(role *config.Role, because string) error {
 	action, _ := auth.ParseAction(e.action)
 	compiled := role.Compile()
 	decides, ok, partly := compiled.ExplainPattern(e.uri, e.match)
