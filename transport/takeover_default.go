@@ -4,7 +4,7 @@ package transport
 
 import "net"
 
-// beside returns inUse: on this system an overlapping address is available only after the old listener is closed.
-func beside(_ net.ListenConfig, _ string, _ []*net.TCPListener, inUse error) (net.Listener, error) {
+// listenBeside returns inUse: on this system an overlapping address is available only after the old listener is closed.
+func listenBeside(_ net.ListenConfig, _ string, _ []*net.TCPListener, inUse error) (net.Listener, error) {
 	return nil, inUse
 }

@@ -82,7 +82,7 @@ func TestManyClients(t *testing.T) {
 		t.Errorf("%d sessions are kept", n)
 	}
 	for range maxOfHost {
-		kit.Must(t, s.server.live.enter(&owner{host: networkOf("192.0.2.9")}))
+		kit.Must(t, s.server.live.add(&owner{host: networkOf("192.0.2.9")}))
 	}
 	s.from.Store("192.0.2.9:1")
 	s.expect("streams of one address", s.ask("GET", "/events/com.example.a", ""), 429, "*too many streams*")
