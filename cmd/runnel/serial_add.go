@@ -87,7 +87,7 @@ func (a *addition) run(device string) error {
 	if err != nil {
 		return err
 	}
-	if !serial.IsNetwork(device) {
+	if !serial.IsNetwork(device) && !serial.IsCOM(device) {
 		if device, err = filepath.Abs(device); err != nil {
 			return err
 		}

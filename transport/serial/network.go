@@ -29,6 +29,14 @@ func IsNetwork(device string) bool {
 	return strings.HasPrefix(device, networkPrefix) || strings.HasPrefix(device, rfc2217Prefix)
 }
 
+// IsCOM reports whether a device is a port's name on Windows, such as "COM3", and so not a path.
+func IsCOM(device string) bool {
+	if len(device) < 4 || !strings.EqualFold(device[:3], "COM") {
+		return false
+	}
+	return strings.Trim(device[3:], "0123456789") == ""
+}
+
 // address returns the host and port of a device on another machine.
 func (c Config) address() string {
 	_, address, _ := strings.Cut(c.Device, "://")

@@ -20,7 +20,7 @@ func (p Path) IsContent() bool {
 
 // Absolute makes a path that is relative to dir absolute.
 func Absolute(dir, path string) string {
-	if path == "" || filepath.IsAbs(path) || serial.IsNetwork(path) {
+	if path == "" || filepath.IsAbs(path) || serial.IsNetwork(path) || serial.IsCOM(path) {
 		return path
 	}
 	path = filepath.Join(dir, path)
