@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,40 @@ func TestCallsCrossBothWays(t *testing.T) {
 		}
 		if s := w.link.State(); s.CallsUp.Forwarded != 2 || s.CallsDown.Forwarded != 2 {
 			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// The centre learns of a caller only if it discloses itself. The link tries again without it if the centre does not allow that,
+// and does not disclose it again in this session.
+func TestDisclosedCaller(t *testing.T) {
+	tell(t, both, []uplink.Rule{{Procedure: "org.", Match: wamp.Prefix}}, func(t *testing.T, w *world) {
+		here, there := w.at(w.edge), w.at(w.centre)
+		var disclosed []bool
+		var err error
+		w.offer(there, "org.who", func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+			if disclosed = append(disclosed, inv.Caller() != 0); inv.Caller() != 0 {
+				return client.Payload{}, err
+			}
+			return client.Payload{}, nil
+		})
+		for _, step := range []struct {
+			name     string
+			disclose bool
+			err      error
+			want     []bool
+		}{
+			{"not disclosed", false, nil, []bool{false}},
+			{"disclosed", true, nil, []bool{true}},
+			{"an error", true, client.NewError("com.example.error"), []bool{true}},
+			{"not allowed", true, client.NewError(wamp.DiscloseMeNotAllowed.Error()), []bool{true, false}},
+			{"not allowed before", true, nil, []bool{false}},
+		} {
+			disclosed, err = nil, step.err
+			here.Call(t.Context(), "org.who", client.CallOptions{DiscloseMe: step.disclose}, client.Payload{})
+			if !slices.Equal(disclosed, step.want) {
+				t.Errorf("%s: the callee is called with a caller: %v, want %v", step.name, disclosed, step.want)
+			}
 		}
 	})
 }

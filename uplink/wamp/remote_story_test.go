@@ -164,25 +164,29 @@ func TestCallsDuringAMove(t *testing.T) {
 	})
 }
 
+// The link measures the round trip, unless PingInterval is negative.
 func TestAnsweringTimeIsMeasured(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := buildWith(t, func(w *world, o *wamplink.Options) {
-			dial := w.centre.dial
-			o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
-				conn, err := dial(ctx)
-				if err != nil {
-					return nil, err
-				}
-				return slowConn{conn}, nil
-			}}}
-		}, both, nil)
-		defer w.tearDown()
-		w.awaitUp()
-		time.Sleep(time.Minute)
-		if s := w.link.State(); s.RoundTrip != 300*time.Millisecond {
-			t.Errorf("round trip %v", s.RoundTrip)
-		}
-	})
+	for interval, want := range map[time.Duration]time.Duration{0: 300 * time.Millisecond, -1: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := buildWith(t, func(w *world, o *wamplink.Options) {
+				o.PingInterval = interval
+				dial := w.centre.dial
+				o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+					conn, err := dial(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return slowConn{conn}, nil
+				}}}
+			}, both, nil)
+			defer w.tearDown()
+			w.awaitUp()
+			time.Sleep(time.Minute)
+			if s := w.link.State(); s.RoundTrip != want {
+				t.Errorf("interval %v: round trip %v, want %v", interval, s.RoundTrip, want)
+			}
+		})
+	}
 }
 
 // slowConn needs a moment for each message that it hands over.

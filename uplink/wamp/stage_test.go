@@ -35,8 +35,11 @@ type site struct {
 
 var fullRole = auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
 
-func newSite(t *testing.T, roles ...auth.Permission) *site {
-	s := &site{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})}
+func newSite(t *testing.T, roles ...auth.Permission) *site { return newNamedSite(t, "", roles...) }
+
+// newNamedSite is newSite with a router that names itself in WELCOME.
+func newNamedSite(t *testing.T, node string, roles ...auth.Permission) *site {
+	s := &site{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler), Node: node})}
 	linkRole := auth.NewRole("link", append([]auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}, roles...))
 	kit.Must(t, s.router.AddRealm(edge.RealmOptions{
 		Name: "realm1", Anonymous: "all", Roles: []*auth.Role{fullRole, linkRole},

@@ -79,7 +79,7 @@ func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	extra := passthru(b)
 	retain, _ := b.Detail(wamp.KeyRetain).Bool()
 	plain := len(extra) == 0 && !retain && len(way) == 1
-	if plain && l.from.encoded != nil && l.from.hop == way[0] {
+	if plain && l.from.hop == way[0] {
 		return l.from.encoded
 	}
 	encoded := encodeCrossing(extra, retain, way)
@@ -89,7 +89,7 @@ func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	return encoded
 }
 
-// source is a way of one hop and its encoding.
+// source is a way of one hop and its encoding. Each hop has a name, so the zero value is the way of no event.
 type source struct {
 	hop     client.Hop
 	encoded []byte
@@ -104,23 +104,21 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 	if retain {
 		d.Bool(wamp.KeyRetain, true)
 	}
-	if len(way) > 0 {
-		hops := make([]any, len(way))
-		for i, h := range way {
-			hop := map[string]any{wamp.KeyNode: h.Node}
-			if h.Tag != "" {
-				hop[wamp.KeyTag] = h.Tag
-			}
-			if h.Session != 0 {
-				hop["session"] = h.Session
-			}
-			if h.Authid != "" {
-				hop["authid"], hop["authrole"] = h.Authid, h.Authrole
-			}
-			hops[i] = hop
+	hops := make([]any, len(way))
+	for i, h := range way {
+		hop := map[string]any{wamp.KeyNode: h.Node}
+		if h.Tag != "" {
+			hop[wamp.KeyTag] = h.Tag
 		}
-		d.Any("forward_for", hops)
+		if h.Session != 0 {
+			hop["session"] = h.Session
+		}
+		if h.Authid != "" {
+			hop["authid"], hop["authrole"] = h.Authid, h.Authrole
+		}
+		hops[i] = hop
 	}
+	d.Any("forward_for", hops)
 	return d.Dict().Raw
 }
 

@@ -33,9 +33,18 @@ func TestPublisherError(t *testing.T) {
 func TestCrossingKeepsTheWay(t *testing.T) {
 	l, _ := newTestLink(t)
 	a, b := client.Hop{Node: "a", Tag: "1"}, client.Hop{Node: "b", Session: 5, Authid: "link", Authrole: "edge"}
-	for i, way := range [][]client.Hop{{a}, {a}, {b}, {a, b}, {b}, nil, {a}} {
+	for i, way := range [][]client.Hop{{a}, {a}, {b}, {a, b}, {b}, {a}} {
 		if got := publishOptions(l.crossing(&client.Body{}, way)).ForwardFor; !slices.Equal(got, way) {
 			t.Errorf("event %d has come by %v, the centre is told %v", i, way, got)
 		}
+	}
+}
+
+// The details of an event that has come like the one before it are not encoded again.
+func TestCrossingIsKept(t *testing.T) {
+	l, _ := newTestLink(t)
+	body, way := new(client.Body), []client.Hop{{Node: "a"}}
+	if n := testing.AllocsPerRun(100, func() { l.crossing(body, way) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/uplink"
 	wamplink "runnel/uplink/wamp"
 )
 
@@ -43,6 +44,42 @@ func TestMaxHops(t *testing.T) {
 				t.Errorf("after %d links: %d messages are counted as loops", n, w.link.State().Looped-looped)
 			}
 		}
+	})
+}
+
+// The link recognizes events that have passed the centre, also while the centre is away, and after another router has taken its
+// place.
+func TestPlaceOfTheCentre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newNamedSite(t, "first"), newNamedSite(t, "second")
+		defer first.close()
+		defer second.close()
+		w := buildWith(t, func(_ *world, o *wamplink.Options) {
+			o.Remote = []wamplink.Remote{{URL: "tcp://first", Dial: first.dial}, {URL: "tcp://second", Dial: second.dial}}
+		}, []uplink.Rule{{Topic: "com.example.", Match: wamp.Prefix, Static: true}}, nil)
+		defer w.tearDown()
+		here := w.within(w.edge)
+		check := func(what string, loops map[string]bool) {
+			t.Helper()
+			for node, want := range loops {
+				before := w.link.State().Looped
+				o := client.PublishOptions{Acknowledge: true, ForwardFor: []client.Hop{{Node: node + "/realm1"}}}
+				kit.Must(t, here.Publish(t.Context(), "com.example.a", o, client.Payload{}))
+				synctest.Wait()
+				if got := w.link.State().Looped > before; got != want {
+					t.Errorf("%s: an event by way of %s is a loop: %v", what, node, got)
+				}
+			}
+		}
+		w.awaitUp()
+		check("first", map[string]bool{"first": true, "second": false})
+		second.Cut()
+		first.Cut()
+		synctest.Wait()
+		check("away", map[string]bool{"first": true, "second": false})
+		second.Mend()
+		w.awaitUp()
+		check("second", map[string]bool{"first": false, "second": true})
 	})
 }
 
