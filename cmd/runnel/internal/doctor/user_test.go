@@ -5,6 +5,7 @@ package doctor
 import (
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -170,5 +171,21 @@ func TestPortThatIsMissing(t *testing.T) {
 	e.checkPort(config.Serial{Name: "a"}, filepath.Join(t.TempDir(), "ttyS9"))
 	if len(e.findings) != 1 || e.findings[0].Level != Error {
 		t.Error(found(e.findings))
+	}
+}
+
+// A remedy names the group of the router's user, which may have another name.
+func TestGroupOf(t *testing.T) {
+	if got := groupOf(account.Account{Name: "no-such-user"}); got != "no-such-user" {
+		t.Error(got)
+	}
+	for _, name := range []string{"root", "nobody", "sync"} { // on Debian the groups root and nogroup
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		if g, err := user.LookupGroupId(u.Gid); err == nil && groupOf(account.Account{Name: name}) != g.Name {
+			t.Errorf("%s: %s, not %s", name, groupOf(account.Account{Name: name}), g.Name)
+		}
 	}
 }
