@@ -192,3 +192,17 @@ func TestSubscriptionRefused(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, &log)
 	}
 }
+
+// An exported procedure is no topic: the link does not subscribe to anything in the realm for it.
+func TestProcedureIsNoTopic(t *testing.T) {
+	s := newSite(t, mqtt.Options{Export: []mqtt.Rule{{Rule: uplink.Rule{Procedure: "com.example.", Match: wamp.Prefix}}, topics("org.example.")}})
+	s.up(false).subscribed()
+	c := s.program()
+	for topic, want := range map[string]bool{"com.example.a": false, "org.example.a": true} {
+		r, err := c.Call(t.Context(), "wamp.subscription.match", client.CallOptions{}, client.Args(topic))
+		kit.Must(t, err)
+		if got := len(r.Args()) > 0 && r.Args()[0] != nil; got != want {
+			t.Errorf("%s: the link subscribes: %v, want %v", topic, got, want)
+		}
+	}
+}
