@@ -178,47 +178,14 @@ func (l *Link) prepare() error {
 		}
 	}
 	for i := range o.Export {
-		r := &o.Export[i]
-		if err := r.CheckExport(o.Format); err != nil {
+		if err := o.Export[i].CheckExport(o.Format); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		if r.Procedure == "" {
-			l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
-			if r.MQTTTopic != "" {
-				l.templates[r], _ = r.template() // checked
-			}
-			if r.Device != "" {
-				l.templates[r], _ = r.deviceTemplate() // checked
-			}
-			continue
-		}
-		if o.Sparkplug != nil {
-			l.offered.Add(wamp.Pattern{URI: r.Procedure, Match: r.Match}, r) // as it is called here
-			continue
-		}
-		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
-		filters, _ := r.requests() // checked
-		for _, f := range filters {
-			// QoS 0, so that a broker keeps no calls while the link is down: a late call could do harm.
-			l.filters = append(l.filters, subscription{filter: f, calls: true, rule: "export procedure " + r.Procedure})
-		}
+		l.addExport(&o.Export[i])
 	}
-	var imports []string
-	var commands *Rule // of Sparkplug
-	for i := range o.Import {
-		r := &o.Import[i]
-		if err := r.CheckImport(); err != nil {
-			return fmt.Errorf("import: %w", err)
-		}
-		if r.isEdge() {
-			commands = r
-			continue
-		}
-		imports = append(imports, l.addImport(r))
-	}
-	sort.SliceStable(l.inverses, func(i, j int) bool { return l.inverses[i].Weight() > l.inverses[j].Weight() })
-	for _, f := range naming.Widest(imports) {
-		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
+	imports, commands, err := l.addImports()
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
 	}
 	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0) || o.Sparkplug != nil
 	l.echoes, l.resent = newEchoes(imports), newResent()
@@ -232,9 +199,52 @@ func (l *Link) prepare() error {
 			return err
 		}
 	}
-	var err error
 	l.announced.list, err = l.announcements()
 	return err
+}
+
+// addExport adds a rule that was checked.
+func (l *Link) addExport(r *Rule) {
+	switch {
+	case r.Procedure == "":
+		l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
+		if r.MQTTTopic != "" {
+			l.templates[r], _ = r.template() // checked
+		}
+		if r.Device != "" {
+			l.templates[r], _ = r.deviceTemplate() // checked
+		}
+	case l.opts.Sparkplug != nil:
+		l.offered.Add(wamp.Pattern{URI: r.Procedure, Match: r.Match}, r) // as it is called here
+	default:
+		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
+		filters, _ := r.requests() // checked
+		for _, f := range filters {
+			// QoS 0, so that a broker keeps no calls while the link is down: a late call could do harm.
+			l.filters = append(l.filters, subscription{filter: f, calls: true, rule: "export procedure " + r.Procedure})
+		}
+	}
+}
+
+// addImports checks and adds the rules of imports. It returns their filters, and the rule of Sparkplug's commands, if there is one.
+func (l *Link) addImports() (filters []string, commands *Rule, err error) {
+	o := &l.opts
+	for i := range o.Import {
+		r := &o.Import[i]
+		if err := r.CheckImport(); err != nil {
+			return nil, nil, err
+		}
+		if r.isEdge() {
+			commands = r
+			continue
+		}
+		filters = append(filters, l.addImport(r))
+	}
+	sort.SliceStable(l.inverses, func(i, j int) bool { return l.inverses[i].Weight() > l.inverses[j].Weight() })
+	for _, f := range naming.Widest(filters) {
+		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
+	}
+	return filters, commands, nil
 }
 
 // addImport adds a rule that was checked and returns its filter.
