@@ -1,14 +1,20 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
+	"runnel/transport"
+	"runnel/uplink/nats"
 )
 
 const natsServer = realm1 + "[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" + "[[uplink]]\nname = \"a\"\nurl = [\"nats://one\", \"tls+nats://two:4223\"]\n"
@@ -114,5 +120,41 @@ func TestNATSCredentialsChange(t *testing.T) {
 	one, same, other := read("a"), read("a"), read("b")
 	if !one.Same(same) || one.Same(other) || !strings.Contains(one.ChangeReason(other), "a secret, a key or a CA file has changed") {
 		t.Error(one.ChangeReason(other))
+	}
+}
+
+// The logins and servers of an uplink are those of its keys. A login file that cannot be read is an error.
+func TestReachNATS(t *testing.T) {
+	dir := t.TempDir()
+	seed := Path(kit.Write(t, dir, "seed", "SUSEED\n"))
+	creds := Path(kit.Write(t, dir, "creds", " CREDS \n"))
+	password := values.NewSecret(dir, "file:"+kit.Write(t, dir, "password", "secret"))
+	for _, c := range []struct {
+		what string
+		u    Uplink
+		want nats.Options // without Servers
+	}{
+		{"none", Uplink{}, nats.Options{}},
+		{"a password", Uplink{Username: "u", Password: password}, nats.Options{Username: "u", Password: "secret"}},
+		{"a token", Uplink{Token: password}, nats.Options{Token: "secret"}},
+		{"an NKey", Uplink{NKey: seed}, nats.Options{Seed: "SUSEED"}},
+		{"credentials", Uplink{Credentials: creds}, nats.Options{Creds: "CREDS"}},
+	} {
+		c.u.URL = []string{"nats://one", "tls+nats://two:4223"}
+		var o nats.Options
+		if err := c.u.ReachNATS(&o, transport.DialOptions{}); err != nil || len(o.Servers) != 2 || o.Servers[0].TLS != nil || o.Servers[1].TLS == nil || o.Servers[1].TLS.ServerName != "two" {
+			t.Errorf("%s: %+v, %v", c.what, o.Servers, err)
+		}
+		if o.Username != c.want.Username || o.Password != c.want.Password || o.Token != c.want.Token || o.Seed != c.want.Seed || o.Creds != c.want.Creds {
+			t.Errorf("%s: %q, %q, %q, %q, %q", c.what, o.Username, o.Password, o.Token, o.Seed, o.Creds)
+		}
+	}
+	for what, u := range map[string]Uplink{
+		"a password": {Password: values.NewSecret(dir, "file:none")}, "a token": {Token: values.NewSecret(dir, "file:none")},
+		"an NKey": {NKey: Path(filepath.Join(dir, "none"))}, "credentials": {Credentials: Path(filepath.Join(dir, "none"))},
+	} {
+		if err := u.ReachNATS(new(nats.Options), transport.DialOptions{}); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
