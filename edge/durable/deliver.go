@@ -266,73 +266,94 @@ func (p *pass) passLost(position uint64) {
 	p.next = position + 1
 }
 
+// offer is an event that a pass delivers, and what the consumers that were tried have said to it.
+type offer struct {
+	*head
+	entry    *entry
+	err      error // of reading the event: it is a gap, or damaged
+	lost     loss
+	gapErr   error // nil: it is a gap
+	occurred time.Time
+	dated    bool
+
+	tried    []*Attachment
+	own, old bool // it is of one of them; too old for one of them
+}
+
 // deliver gives an event to the first consumer that may receive it and has room, and for which the event is not too old.
 func (p *pass) deliver(h *head, e *entry) bool {
-	d := p.sub
-	_, err := h.event(&p.kept, d.store.ReadOptions)
-	lost, gapErr := h.loss()
-	var tried []*Attachment
-	var occurred time.Time
-	dated, own, old := false, false, false
-	if err == nil {
-		occurred, dated = published(&p.kept, h.at)
+	o := offer{head: h, entry: e}
+	_, o.err = h.event(&p.kept, p.sub.store.ReadOptions)
+	o.lost, o.gapErr = h.loss()
+	if o.err == nil {
+		o.occurred, o.dated = published(&p.kept, h.at)
 	}
 	for {
-		d.store.mu.Lock()
-		if d.version != p.version || e.done {
-			d.store.mu.Unlock()
-			wake(d.wake)
-			return e.done
-		}
-		over := h.expired(p.now) || old && p.allOf(tried)
-		if err != nil && gapErr != nil || over {
-			p.skip(e)
-			if over {
-				d.expired++
-			}
-			d.store.mu.Unlock()
-			return true
-		}
-		a := p.choose(tried)
-		if a == nil && p.allOf(tried) {
-			p.bar(e, own)
-			d.store.mu.Unlock()
-			return true
-		}
-		d.store.mu.Unlock()
+		a, more := p.chooseFor(&o)
 		if a == nil {
-			return false
+			return more
 		}
-		if err == nil {
-			may, ownOf := a.Consumer.Admits(&p.kept)
-			if !may {
-				tried, own = append(tried, a), own || ownOf
-				continue
-			}
-			if p.tooOld(a, occurred, h.expires) {
-				tried, old = append(tried, a), true
-				continue
-			}
+		if !p.admits(&o, a) {
+			continue
 		}
 		id := p.kept.ID
-		if err != nil {
+		if o.err != nil {
 			id = wamp.NewID()
 		}
 		again, ok := p.assign(e, a, id)
-		if !ok {
-			continue
-		}
-		var v Verdict
-		if gapErr == nil {
-			v = a.Consumer.DeliverGap(Gap{ID: id, First: e.position, Last: e.position, Events: lost.events, Reason: lost.reason, Redelivered: again, Sent: a.Sent})
-		} else {
-			p.delivery = Delivery{Event: &p.kept, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent}
-			v = a.Consumer.Deliver(&p.delivery)
-		}
-		if p.recordDelivery(e, a, v, again) {
+		if ok && p.recordDelivery(e, a, p.send(&o, a, id, again), again) {
 			return true
 		}
 	}
+}
+
+// chooseFor returns the next consumer to try. Without one, more reports whether the pass goes on: the event needs no consumer, or
+// none may receive it.
+func (p *pass) chooseFor(o *offer) (a *Attachment, more bool) {
+	d, e := p.sub, o.entry
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if d.version != p.version || e.done {
+		wake(d.wake)
+		return nil, e.done
+	}
+	over := o.expired(p.now) || o.old && p.allOf(o.tried)
+	if o.err != nil && o.gapErr != nil || over {
+		p.skip(e)
+		if over {
+			d.expired++
+		}
+		return nil, true
+	}
+	if a = p.choose(o.tried); a == nil && p.allOf(o.tried) {
+		p.bar(e, o.own)
+		return nil, true
+	}
+	return a, false
+}
+
+// admits reports whether a consumer may receive the event. Otherwise it notes that the consumer was tried.
+func (p *pass) admits(o *offer, a *Attachment) bool {
+	if o.err != nil {
+		return true
+	}
+	may, own := a.Consumer.Admits(&p.kept)
+	if may && !p.tooOld(a, o.occurred, o.expires) {
+		return true
+	}
+	o.tried, o.own, o.old = append(o.tried, a), o.own || !may && own, o.old || may
+	return false
+}
+
+// send sends an event or a gap to a consumer.
+func (p *pass) send(o *offer, a *Attachment, id wamp.ID, again bool) Verdict {
+	if o.gapErr == nil {
+		return a.Consumer.DeliverGap(Gap{ID: id, First: o.position, Last: o.position, Events: o.lost.events, Reason: o.lost.reason, Redelivered: again, Sent: a.Sent})
+	}
+	p.delivery = Delivery{
+		Event: &p.kept, Position: o.position, Epoch: p.sub.epoch.Load(), At: time.UnixMilli(o.at), Dated: o.dated, Redelivered: again, Sent: a.Sent,
+	}
+	return a.Consumer.Deliver(&p.delivery)
 }
 
 // tooOld reports whether the event has reached the consumer's MaxAge. Otherwise it sets the event's TTL to the time
