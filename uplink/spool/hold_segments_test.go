@@ -263,3 +263,40 @@ func TestHeldRecordsLongerThanTheirEvents(t *testing.T) {
 		}
 	})
 }
+
+// A few events may keep many files alive. The oldest are dropped if the files together exceed MaxOctets, and not before.
+func TestHeldFilesAtTheirLimit(t *testing.T) {
+	const most = 64 << 10 // files of 4 KiB
+	fill := func(t *testing.T, last int) (octets int, kept bool) {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{MaxOctets: most})
+			size := func() (sum int) {
+				b.disk.mu.Lock()
+				defer b.disk.mu.Unlock()
+				for name, file := range b.disk.names {
+					if strings.Contains(name, "held") {
+						sum += len(file.data)
+					}
+				}
+				return sum
+			}
+			for n := 0; size() < most-6000; n++ {
+				b.hold("a.kept"+strings.Repeat("x", n), 1, 100, true)
+				b.hold("a.gone", 1, 3700, true)
+				b.DiscardHeld("a.gone")
+				time.Sleep(3 * time.Second)
+			}
+			b.hold("a.last", 1, last, true)
+			octets, kept = size(), b.heldEvents("a.kept") == 1
+			b.consistent()
+		})
+		return octets, kept
+	}
+	octets, _ := fill(t, 1000)
+	exact := 1000 + most - octets
+	for last, want := range map[int]bool{exact: true, exact + 1: false} {
+		if octets, kept := fill(t, last); kept != want || want && octets != most {
+			t.Errorf("files of %d bytes: the oldest event is kept: %v, want %v", octets, kept, want)
+		}
+	}
+}
