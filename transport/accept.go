@@ -14,8 +14,7 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// Run accepts peers until ctx is done, and calls serve for each in its own goroutine. serve owns its Conn until it
-// returns.
+// Run accepts peers until ctx is done, and calls serve for each in its own goroutine. serve owns its Conn until it returns.
 //
 // When ctx is done, Run stops accepting and drops the connections that have not finished their handshake. It waits
 // ListenOptions.Grace for the calls of serve to return, and then closes the connections that are left. While it waits for

@@ -38,7 +38,7 @@ func urlOf(socket net.Listener, secure bool) (*url.URL, error) {
 	return nil, fmt.Errorf("%s is neither a TCP nor a Unix socket", socket.Addr())
 }
 
-// take prepares the Listener for its socket.
+// take makes socket the Listener's socket and prepares for its kind.
 func (l *Listener) take(socket net.Listener) error {
 	tcp, ok := socket.(*net.TCPListener)
 	if !ok {

@@ -109,8 +109,8 @@ func (l *Listener) startWeb() {
 	}
 }
 
-// idlePoll returns the time after which a long-poll client that does not ask for messages times out. It times out without
-// pings, too.
+// idlePoll returns the time after which a long-poll client that does not ask for messages times out. It times out even if
+// pings are disabled.
 func idlePoll(interval, timeout time.Duration) time.Duration {
 	if interval <= 0 {
 		interval = defaultPing
@@ -199,10 +199,10 @@ func (b *chargedBody) Read(p []byte) (int, error) {
 
 func (b *chargedBody) release() { b.account.Shrink(budget.Reading, b.charged) }
 
-// bound sets the deadlines of a request that is not upgraded. The read deadline covers a body that no handler reads: the
-// web server reads it before it sends the answer, and would wait without limit. A request without a body gets no read
-// deadline, because the web server then reads to detect that the client disconnects. A connection ends after a request whose
-// length is doubtful.
+// bound sets the deadlines of a request that is not upgraded. The read deadline covers a body that no handler reads: the web
+// server reads it before it sends the answer, and would wait without limit. A request without a body gets no read deadline,
+// because the web server then reads to detect that the client disconnects. A connection ends after a request whose length is
+// ambiguous.
 func (l *Listener) bound(w http.ResponseWriter, r *http.Request) {
 	control, end := http.NewResponseController(w), time.Now().Add(l.opts.HandshakeTimeout)
 	control.SetWriteDeadline(end)
@@ -210,8 +210,8 @@ func (l *Listener) bound(w http.ResponseWriter, r *http.Request) {
 		control.SetReadDeadline(end)
 	}
 	if len(r.TransferEncoding) > 0 {
-		// The web server doesn't tell whether the request has Content-Length as well. A proxy that goes by that would take a part
-		// of the body for the next request (RFC 9112, 6.1).
+		// The web server doesn't tell whether the request has Content-Length as well. A proxy that uses Content-Length would
+		// take a part of the body for the next request (RFC 9112, 6.1).
 		w.Header().Set("Connection", "close")
 	}
 }
