@@ -58,7 +58,7 @@ type Guest struct {
 	refused map[string]string // procedures that the router refuses to register, with the reason
 }
 
-// counts says what became of the readings.
+// counts counts the readings by their outcome.
 type counts struct {
 	published, refused, dropped uint64
 	topic                       string // of the last reading that was accepted
