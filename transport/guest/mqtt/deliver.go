@@ -18,7 +18,7 @@ func topicOf(uri string) string {
 	return topic
 }
 
-// details are the details of an EVENT that concern MQTT.
+// details are the details of an EVENT that MQTT clients can receive.
 type details struct {
 	topic    []byte
 	retained bool

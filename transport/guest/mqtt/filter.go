@@ -100,7 +100,7 @@ func (f *filter) split(levels []string) error {
 			return naming.ErrReserved
 		}
 		if !wamp.ValidURI(p.URI, p.Match, false) {
-			return errors.New("it is not a pattern of URIs")
+			return errors.New("it cannot be expressed as a pattern of URIs")
 		}
 	}
 	return nil
@@ -109,8 +109,8 @@ func (f *filter) split(levels []string) error {
 // matches reports whether the filter matches a topic that one of its parts matches.
 func (f *filter) matches(topic string) bool { return !f.checked || naming.Matches(f.topic, topic) }
 
-// wants reports whether a SUBSCRIBE asks for retained messages (3.8.3.1). again means that the client already has the
-// filter.
+// wantsRetained reports whether a SUBSCRIBE asks for retained messages (3.8.3.1). again means that the client already has
+// the filter.
 func (f *filter) wantsRetained(again bool) bool {
 	switch handling := f.options & (3 << 4); {
 	case f.share != "": // 4.8.2

@@ -6,9 +6,8 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// flight holds the messages of QoS 1 and 2 that were sent to the client and are not acknowledged. Their payloads are
-// not kept: the events of durable subscriptions are kept by the router, and other events are lost with the
-// connection.
+// flight holds the messages of QoS 1 and 2 that were sent to the client and are not acknowledged. Their payloads are not kept:
+// the events of durable subscriptions are kept by the router, and other events are lost with the connection.
 type flight struct {
 	ids   map[uint16]sent
 	last  uint16
@@ -100,7 +99,7 @@ func (c *Conn) acked(p *packet.Ack) error {
 	return nil
 }
 
-// eventDone leaves the acknowledgement of an event to the reader; 0 stands for none. mu is held.
+// eventDone makes the reader acknowledge an event; 0: there is none. mu is held.
 func (c *Conn) eventDone(event wamp.ID) {
 	if event != 0 {
 		c.acks = append(c.acks, event)

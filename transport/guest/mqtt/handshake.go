@@ -81,7 +81,7 @@ func (c *Conn) aborted(m *codec.Message) {
 	c.putConnack(code, fmt.Errorf("%s", m.Text))
 }
 
-// welcomed takes WELCOME. The reader goes on.
+// welcomed takes WELCOME and lets the reader continue.
 func (c *Conn) welcomed(m *codec.Message) {
 	c.joined = true
 	nameless := false
@@ -105,7 +105,7 @@ func (c *Conn) welcomed(m *codec.Message) {
 	c.later(c.begin)
 }
 
-// begin continues the client's session, or starts a new one. The router gets the will before the client gets CONNACK.
+// begin resumes the client's session, or starts a new one. The router gets the will before the client gets CONNACK.
 func (c *Conn) begin() {
 	if old := c.broker.claim(c); old != nil {
 		old.replaced()

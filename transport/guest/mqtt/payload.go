@@ -9,12 +9,11 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Payloads become arguments, and arguments become payloads. A message that passes the router stays the same, byte for
-// byte:
+// Payloads become arguments, and arguments become payloads. A message that passes the router stays the same, byte for byte:
 //
 //	nothing                          no arguments
 //	a JSON value                     one argument, with the very bytes
-//	{"args": [...], "kwargs": {...}} these arguments, as the MQTT link has it; it comes back without white space around the two
+// 	{"args": [...], "kwargs": {...}} these arguments, as with the MQTT link; the white space around the two is lost
 //	anything else                    one binary
 //
 // With Door.Text, a payload is a string as it stands if it is UTF-8 and not a JSON object, array, number, true, false

@@ -134,10 +134,10 @@ func (c *Conn) publishOptions(p *packet.Publish, acknowledge bool) codec.Dict {
 	return b.Dict()
 }
 
-// tag distinguishes the client's own messages from others.
+// tag returns the note by which the client recognizes its own messages.
 func (c *Conn) tag() string { return c.transport.Remote + " " + c.transport.Client }
 
-// accept records that a message needs an acknowledgement: at once if request is 0, else when the router has answered.
+// accept records that a message must be acknowledged: at once if request is 0, or else when the router has answered.
 func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err error) {
 	if err != nil {
 		c.broker.refused(c, p.Topic, err)

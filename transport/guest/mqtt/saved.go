@@ -58,7 +58,7 @@ func (c *Conn) resume() *session {
 	}
 	good := !c.clean && (s.ends.IsZero() || time.Now().Before(s.ends))
 	will := b.takeWill(s)
-	s.holder = nil // ignore a former connection that has not ended in time
+	s.holder = nil // from now on a former connection that has not ended in time is ignored
 	if s.ends = (time.Time{}); !good || c.expiry == 0 {
 		delete(b.saved, c.key)
 		b.remove(s)
@@ -169,7 +169,7 @@ func (b *Broker) keep(c *Conn) {
 		return
 	}
 	s.holder = nil
-	s.received = map[uint16]receipt{} // the reader of c may not have ended yet, and goes on with its own
+	s.received = map[uint16]receipt{} // the reader of c may still be running, and keeps the old map
 	for id, r := range c.received {
 		if r != taken || c.drained {
 			s.received[id] = max(r, answered)

@@ -27,7 +27,7 @@ func (b *Broker) gather(c *Conn, f *filter) *members {
 	return g
 }
 
-// part removes c from the group of a filter.
+// part removes c from the group of a shared filter.
 func (b *Broker) part(c *Conn, f *filter) {
 	g := f.group
 	if g == nil {

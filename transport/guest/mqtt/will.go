@@ -11,9 +11,8 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A will is a testament of the client's WAMP session: the router publishes it however the session ends, unless the
-// client has sent DISCONNECT. It is therefore also published when an operator kills the session, and when the router
-// stops.
+// A will is a testament of the client's WAMP session: the router publishes it however the session ends, unless the client has
+// sent DISCONNECT. It is therefore also published when an operator kills the session, and when the router stops.
 //
 // A will with a delay belongs to the saved session instead, and is kept on disk. It is published when the delay has
 // passed after the end of the connection and the client has not reconnected, or when the session ends before that
@@ -43,7 +42,7 @@ func (c *Conn) testament() codec.Payload {
 	return codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: raw}
 }
 
-// leaveWill makes the will a testament. It calls then once the router has it; then may be nil.
+// leaveWill makes the will a testament of the session. It calls then, which may be nil, once the router has the testament.
 func (c *Conn) leaveWill(then func()) {
 	m := codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(addTestament), Payload: c.testament()}
 	c.will = nil
