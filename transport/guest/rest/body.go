@@ -169,7 +169,7 @@ func addOption(set map[string]any, known map[string]kind, name string, v any) er
 	return nil
 }
 
-// general are the parameters that are not WAMP options.
+// general lists the parameters of a query that are not WAMP options.
 var general = map[string]bool{"realm": true, "key": true, "timestamp": true, "seq": true, "nonce": true, "signature": true}
 
 // parse makes a value of a parameter, as it would be in the options of a body.
@@ -197,7 +197,7 @@ func (k kind) parse(text string) any {
 	return list
 }
 
-// maxDuration bounds what a client can ask for.
+// maxDuration is the longest time that a client may set in an option.
 const maxDuration = 365 * 24 * time.Hour
 
 func parseDuration(text string) (any, bool) {

@@ -89,7 +89,7 @@ func (p *pool) digest(c *credentials) (d [sha256.Size]byte) {
 	return d
 }
 
-// take returns the session for credentials. The caller calls release once it does not need it any more.
+// take returns the session for credentials. The caller calls release when it no longer needs the session.
 func (p *pool) take(ctx context.Context, c credentials) (_ *client.Client, release func(), err error) {
 	d := p.digest(&c)
 	e, mine, err := p.find(d, hostOf(c.peer.Remote))
@@ -113,8 +113,7 @@ func (p *pool) take(ctx context.Context, c credentials) (_ *client.Client, relea
 	return e.client, func() { once.Do(func() { p.release(e, d) }) }, nil
 }
 
-// find returns the entry for a digest and counts one more user. mine means that the entry is new and the caller must
-// open it.
+// find returns the entry for a digest and counts one more user. mine means that the entry is new and the caller must open it.
 func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,8 +189,7 @@ func (e *entry) stale() bool {
 	return !up
 }
 
-// open opens the session of an entry. It continues if the client that asked for it disconnects: others may wait for
-// it.
+// open opens the session of an entry. It continues if the client that asked for it disconnects: others may wait for it.
 func (p *pool) open(e *entry, d [sha256.Size]byte, c credentials) {
 	e.client, e.err = p.join(context.Background(), c)
 	p.mu.Lock()

@@ -17,7 +17,7 @@ type streams struct {
 	owners map[string]*owner // by durable subscription and client
 }
 
-// owner is a stream as others see it.
+// owner identifies a stream, its client and its durable subscription.
 type owner struct {
 	cancel func()
 	ended  chan struct{}

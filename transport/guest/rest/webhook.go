@@ -70,7 +70,7 @@ type WebhookState struct {
 	Name      string    `json:"name"`
 	Realm     string    `json:"realm"`
 	Delivered uint64    `json:"delivered"` // events, total
-	Refused   uint64    `json:"refused"`   // events that the server will never take, total
+	Refused   uint64    `json:"refused"`   // events that the server will never accept, total
 	Retries   uint64    `json:"retries"`   // attempts that failed, total
 	Problem   string    `json:"problem"`   // why the current event is not delivered, or why there is no subscription; "": no problem
 	Since     time.Time `json:"since"`     // of Problem
