@@ -96,7 +96,7 @@ func parseField(name string) (part, error) {
 	return part{field: n, rest: rest}, nil
 }
 
-// check rejects text that no topic holds.
+// check rejects text that no topic may contain.
 func (t Template) check() error {
 	if len(t.parts) == 0 {
 		return errNoTopic
@@ -115,7 +115,7 @@ func (t Template) check() error {
 	return nil
 }
 
-// endsLevel reports whether a level ends with a part, which may be the one before the first.
+// endsLevel reports whether a level ends with part i. i may be -1, the position before the first part.
 func (t Template) endsLevel(i int) bool {
 	return i < 0 || t.parts[i].field == 0 && strings.HasSuffix(t.parts[i].text, "/")
 }
@@ -151,8 +151,7 @@ func (t Template) Resolve(pattern string, match wamp.Match) (Template, error) {
 	return r, r.check()
 }
 
-// fixedComponents returns the components that all URIs of a pattern share, by number, and the highest number of a
-// component.
+// fixedComponents returns the components that all URIs of a pattern share, by number, and the highest number of a component.
 func fixedComponents(pattern string, match wamp.Match) (fixed map[int]string, most int) {
 	fixed = map[int]string{}
 	list := strings.Split(pattern, ".")

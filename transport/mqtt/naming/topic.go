@@ -1,6 +1,5 @@
-// Package naming names the topics of an MQTT broker by URIs. A URI's components are a topic's levels:
-// com.example.weather is com/example/weather. A rule can choose other topics by a Template; an Inverse converts them
-// back.
+// Package naming names the topics of an MQTT broker by URIs. A URI's components are a topic's levels: com.example.weather is
+// com/example/weather. A rule can choose other topics by a Template; an Inverse converts them back.
 package naming
 
 import (
@@ -12,8 +11,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A name that the other side cannot have is an error. It is never changed into a similar one, because two names could
-// then become one and mix up their data.
+// A name that the other side cannot have is an error. It is never changed into a similar one, because two names could then
+// become one, and their data would be mixed up.
 
 // MaxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
 const MaxTopic = wamp.MaxURI
@@ -81,7 +80,7 @@ func URI(topic string) (string, error) {
 		return "", ErrReserved
 	}
 	if !wamp.ValidURI(uri, wamp.Exact, false) {
-		return "", errors.New("it is no URI")
+		return "", errors.New("it is not a URI")
 	}
 	return uri, nil
 }
@@ -120,8 +119,7 @@ func escaped(text string) bool {
 	return len(text) >= 3 && text[0] == '%' && strings.IndexByte(hexDigits, text[1]) >= 0 && strings.IndexByte(hexDigits, text[2]) >= 0
 }
 
-// levelOf undoes Component. It rejects a component that Component never returns, because its topic belongs to another
-// URI.
+// levelOf undoes Component. It rejects a component that Component never returns, because its topic belongs to another URI.
 func levelOf(component string) (string, error) {
 	if err := Check(component, "/+#"); err != nil {
 		return "", err
@@ -221,8 +219,7 @@ func covers(filter, other string) bool {
 	}
 }
 
-// Widest returns the filters that no other filter covers. A broker may send a message once for each filter that
-// matches it.
+// Widest returns the filters that no other filter covers. A broker may send a message once for each filter that matches it.
 func Widest(filters []string) (list []string) {
 	for i, f := range filters {
 		covered := false
