@@ -107,7 +107,7 @@ type Ack struct {
 	Properties Properties
 }
 
-// Filter is a filter of a SUBSCRIBE with its options.
+// Filter is one topic filter of a SUBSCRIBE with its options.
 type Filter struct {
 	Topic   string
 	Options Options
