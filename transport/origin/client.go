@@ -12,7 +12,7 @@ import (
 // stands for the peers of a Unix socket.
 type Proxies []netip.Prefix
 
-// Unix is the entry for proxies that connect to a Unix socket. Its mode and owner say who may.
+// Unix is the entry for proxies that connect to a Unix socket. The socket's mode and owner decide which processes may connect.
 const Unix = "unix"
 
 // ParseProxies parses addresses ("127.0.0.1"), networks ("10.0.0.0/8") and Unix.
