@@ -123,9 +123,9 @@ func TestBadFrames(t *testing.T) {
 		"reserved bits":        {"\x10\x00\x00\x00", "reserved bits"},
 		"type 3":               {"\x03\x00\x00\x00", "reserved type 3"},
 		"type 7":               {"\x07\x00\x00\x00", "reserved type 7"},
-		"too long":             {"\x00\x00\x02\x01", "longer than the 512 agreed on"},
-		"PING too long":        {"\x01\x00\x02\x01", "longer than the 512 agreed on"},
-		"16 MiB":               {"\x08\x00\x00\x00", "longer than the 512 agreed on"},
+		"too long":             {"\x00\x00\x02\x01", "longer than the agreed limit of 512"},
+		"PING too long":        {"\x01\x00\x02\x01", "longer than the agreed limit of 512"},
+		"16 MiB":               {"\x08\x00\x00\x00", "longer than the agreed limit of 512"},
 		"more than 16 MiB":     {"\x08\x00\x00\x01", "longer than 16 MiB"},
 		"end in a head":        {"\x00\x00", "unexpected EOF"},
 		"end in a message":     {frame(0, "hello")[:8], "unexpected EOF"},
@@ -273,7 +273,7 @@ func TestReadLimit(t *testing.T) {
 		want(t, c, "0123456789x")
 		c.SetReadLimit(10)
 		send(peer, frame(0, "0123456789x")[:headSize])
-		if _, _, err := c.ReadMessage(); err == nil || !strings.Contains(err.Error(), "longer than the 10 agreed on") {
+		if _, _, err := c.ReadMessage(); err == nil || !strings.Contains(err.Error(), "longer than the agreed limit of 10") {
 			t.Errorf("error is %v", err)
 		}
 	})

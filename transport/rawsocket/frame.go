@@ -41,7 +41,7 @@ func parseHead(head []byte, limit int) (k kind, length int, err error) {
 		length = 1 << 24
 	}
 	if length > limit {
-		return 0, 0, fmt.Errorf("frame of %d bytes is longer than the %d agreed on", length, limit)
+		return 0, 0, fmt.Errorf("frame of %d bytes is longer than the agreed limit of %d", length, limit)
 	}
 	return k, length, nil
 }
