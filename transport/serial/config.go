@@ -72,7 +72,7 @@ const (
 	Off
 )
 
-// Flow says how the ends of a line stop each other.
+// Flow is the flow control: how a receiver stops the sender.
 type Flow uint8
 
 const (

@@ -89,7 +89,7 @@ func lockFile(dir, device string) (*claim, error) {
 			return nil, err
 		}
 	}
-	return nil, fs.ErrExist // another program was quicker; the flock decides
+	return nil, fs.ErrExist // another program has created it first; the flock decides
 }
 
 // writeLock creates the file with its content in one step, so that no reader sees it empty.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A serial device server provides a port over TCP. It is used like a local port: it is opened again when lost, and has one
-// reader.
+// A serial device server provides a port over TCP. The router uses it like a local port: one goroutine reads it, and a lost
+// connection is opened again.
 
 // Prefixes of a device on another machine: "tcp://10.0.0.7:4001". With the second one, the server gets the line parameters.
 const (

@@ -17,7 +17,7 @@ type stream struct {
 	closed bool
 	busy   sync.WaitGroup // calls in progress; added to under mu while not closed
 
-	// Owned by the reader; by Line while there is none.
+	// Owned by the reader, or by Line while there is no reader.
 	ahead []byte // read from the port but not yet returned
 	hello int    // bytes of the peer's handshake not yet returned
 	tail  tail   // the last bytes returned after the handshake
@@ -99,7 +99,7 @@ func (s *stream) Close() error {
 	}
 	s.closed = true
 	if err := s.port.SetDeadline(time.Unix(1, 0)); errors.Is(err, os.ErrNoDeadline) {
-		// Without deadlines a read cannot be interrupted: close the port, which Line opens again.
+		// Without deadlines a read cannot be interrupted. So finish closes the port, and Line opens it again.
 		s.lost = errors.Join(s.lost, s.port.Close())
 		if s.lost == nil {
 			s.lost = os.ErrClosed

@@ -18,7 +18,7 @@ const (
 	tapTime   = 10 * time.Second // without a look it ends
 	tapBytes  = 16 << 10
 	tapPieces = 512
-	tapJoin   = 20 * time.Millisecond // bytes that follow so soon belong to the same piece
+	tapJoin   = 20 * time.Millisecond // bytes that follow within this time belong to the same piece
 )
 
 // tap keeps what crossed a line's port lately, while an operator looks at it. Otherwise it keeps nothing.
@@ -29,7 +29,7 @@ type tap struct {
 	looked time.Time // when it was looked at last
 	pieces []Piece
 	next   uint64 // the number of the piece after the last one
-	seen   uint64 // next at the last look: these pieces do not change any more
+	seen   uint64 // next at the last Look: pieces before it no longer change
 	bytes  int    // in pieces
 }
 

@@ -38,8 +38,8 @@ func OpenURL(ctx context.Context, u *url.URL) (io.ReadWriteCloser, error) {
 	return stream, nil
 }
 
-// LinkReset reports whether err says that the ends of a link (framing=hdlc) disagreed about their connection. A new connection
-// puts that right.
+// LinkReset reports whether err says that the ends of a link (framing=hdlc) disagreed about their connection. A new
+// connection resolves this.
 func LinkReset(err error) bool {
 	return errors.Is(err, lapb.ErrUnknown) || errors.Is(err, lapb.ErrRestarted) || errors.Is(err, lapb.ErrConfused)
 }
