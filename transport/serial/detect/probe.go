@@ -34,8 +34,7 @@ type Prober struct {
 	guess Guess
 }
 
-// Probe returns the port's settings and what it receives with them. c names the port; if c has a baud rate, no other is
-// tried.
+// Probe returns the port's settings and what it receives with them. c names the port; if c has a baud rate, no other is tried.
 func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Guess, error) {
 	p.best, p.guess = c, Guess{}
 	bauds := Bauds
@@ -89,7 +88,7 @@ func (p *Prober) try(ctx context.Context, tries []serial.Config) (doubtful []ser
 	return doubtful, nil
 }
 
-// better reports whether g says more about the line than another guess.
+// better reports whether g is a better guess about the line than another one.
 func (g Guess) better(than Guess) bool {
 	if g.Sure != than.Sure {
 		return g.Sure

@@ -76,7 +76,7 @@ func tabular(first string, all [][]byte) (t Table, ok bool) {
 	return single(all)
 }
 
-// single looks for one number a line.
+// single looks for lines with one number each.
 func single(all [][]byte) (t Table, ok bool) {
 	rows := make([][]string, len(all))
 	for i, line := range all {
