@@ -52,7 +52,7 @@ func (d *Decoder) Push(b byte) (f Frame, ok bool) {
 	case b == Flag:
 		return d.flag()
 	case b == xon || b == xoff:
-		// Dropped even after an escape: no sender puts one there, but a driver may.
+		// XON and XOFF are dropped even after an escape: no sender puts one there, but a driver may.
 	case !d.open:
 		d.count.Skipped++
 	case b == escape && !d.escaped:
