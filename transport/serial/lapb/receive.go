@@ -20,7 +20,7 @@ func (l *Link) information(f hdlc.Frame, command bool) {
 	case gap != 0:
 		l.outOfSequence(gap)
 	case len(f.Info) > l.room:
-		// More than the receive room. It is sent again later.
+		// The frame exceeds the receive room. The other end sends it again later.
 		l.busy = true
 		l.due |= dueState
 	default:
@@ -54,7 +54,7 @@ func (l *Link) numbered(nr uint8, command, p bool) bool {
 	return true
 }
 
-// alive records that the other end is there.
+// alive records that the other end has answered.
 func (l *Link) alive() {
 	l.heard, l.tries = true, 0
 	switch {
@@ -126,7 +126,7 @@ func (l *Link) accept(info []byte) {
 // outOfSequence takes an I frame that is gap ahead of the expected one.
 func (l *Link) outOfSequence(gap int) {
 	if gap >= l.window {
-		l.due |= dueAck // too far ahead: a repeated frame, whose acknowledgement was lost
+		l.due |= dueAck // too far ahead for a lost frame: it is a repeated one, whose acknowledgement was lost
 		return
 	}
 	if l.rejecting && gap > l.gap {

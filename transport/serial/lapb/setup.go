@@ -75,10 +75,10 @@ func (l *Link) receiveCall(p bool) {
 	}
 }
 
-// acceptCall begins the connection that the other end asks for. If this end has called as well, its SABM may still be on
-// the line and will make the other end begin anew: frames sent until then belong to a connection that is about to end. So
-// wait for the UA, or until it must have arrived. A gateway takes an I or S frame for the UA, as a device sends none before
-// it has the gateway's UA.
+// acceptCall begins the connection that the other end asks for. If this end has called as well, its SABM may still be on the
+// line and will make the other end begin anew: frames sent until then belong to a connection that is about to end. So this
+// end waits for the UA, or until the UA must have arrived. A gateway takes an I or S frame for the UA, as a device sends
+// none before it has the gateway's UA.
 func (l *Link) acceptCall() {
 	arrived := l.lastSetup.Add(l.c.T1)
 	if !l.now.Before(arrived) || l.c.HalfDuplex && l.c.Role == Device {
@@ -103,8 +103,8 @@ func (l *Link) receiveDisc(p bool) {
 }
 
 // receiveUA takes a UA. With a connection it is late, or answers a repeated call. One UA more than calls were made means
-// that the first answered a program that has restarted since. The other end has begun anew after it, so this connection
-// is in fact two.
+// that the first answered a program that has restarted since. The other end has begun a new connection after that UA, so
+// this end's connection is in fact two.
 func (l *Link) receiveUA() {
 	switch {
 	case l.answers == 0 && l.phase == connected:

@@ -204,7 +204,7 @@ func (s *Station) receive() error {
 	}
 }
 
-// process passes octets to the link. It returns what the hooks have to be called with.
+// process passes octets to the link. It returns the arguments for calls of the hooks.
 func (s *Station) process(p []byte) (lines []string, suspect bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +226,7 @@ func (s *Station) process(p []byte) (lines []string, suspect bool) {
 func (s *Station) transmit() error {
 	timer := time.AfterFunc(time.Hour, s.wake)
 	defer timer.Stop()
-	buf := []byte{hdlc.Flag, hdlc.Flag} // terminate whatever the other end has received so far
+	buf := []byte{hdlc.Flag, hdlc.Flag} // flags end any partial frame that the other end has received
 	for len(buf) > 0 {
 		if _, err := s.port.Write(buf); err != nil {
 			return err

@@ -20,7 +20,7 @@ func (l *Link) appendGatewayTurn(dst []byte) []byte {
 	if l.phase != connected || l.due == 0 && (l.peerBusy || !l.out.ready(1)) {
 		return dst
 	}
-	// A long frame may not pass a noisy line, so every other attempt is a short one.
+	// A noisy line may damage every long frame, so every other attempt is a short one.
 	short := l.peerBusy || !l.out.ready(1) || l.due&(dueState|dueReject) != 0 || l.tries%2 == 1
 	l.done(duePoll | dueFinal)
 	if short {
