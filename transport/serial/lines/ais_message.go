@@ -22,8 +22,8 @@ type aisPart struct {
 	since   time.Time
 }
 
-// Limits of the messages that are incomplete: their number, their length in characters, and how long a sentence is waited for. A
-// message has at most 1,064 bits (ITU-R M.1371).
+// Limits of the messages that are incomplete: their number, their length in characters, and the longest wait for a sentence.
+// A message has at most 1,064 bits (ITU-R M.1371).
 const (
 	maxAISPending = 16
 	maxAISPayload = 256

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Request is sent to a device so that it answers. Any line or telegram is an answer.
+// Request is sent to a device that answers only when it is asked. Any line or telegram is an answer.
 type Request struct {
 	Send    []byte
 	Every   time.Duration // 0: only when the port is opened, until there is an answer
@@ -141,8 +141,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// startAsking sends the requests until the function that it returns is called. That one closes the device, because a write
-// may be stuck.
+// startAsking sends the requests until the function that it returns is called. The returned function closes the device,
+// because a write may be stuck.
 func (s *Sensor) startAsking(device io.Reader) (stop func()) {
 	if len(s.parser.ask) == 0 || s.Send == nil {
 		return func() {}

@@ -56,7 +56,7 @@ func (f *framer) push(octets []byte, now time.Time) {
 // paused is called when the device was silent. It is safe to call it again before the next push.
 func (f *framer) paused() {
 	switch {
-	case f.t.Silence == 0: // the pause is no part of the telegram's format, but what follows is not cut
+	case f.t.Silence == 0: // a pause does not end a telegram of this format, but the bytes after it begin a whole one
 		f.cut = f.cut && len(f.buf) > 0
 		return
 	case f.bySilence() && len(f.buf) > 0:
@@ -99,7 +99,7 @@ func (f *framer) seek() {
 		f.drop(at)
 		return
 	}
-	keep := min(len(begin)-1, len(f.buf)) // the bytes that may be the beginning's first
+	keep := min(len(begin)-1, len(f.buf)) // these bytes may be the first of a beginning
 	for ; keep > 0 && !bytes.HasPrefix(begin, f.buf[len(f.buf)-keep:]); keep-- {
 	}
 	f.drop(len(f.buf) - keep)

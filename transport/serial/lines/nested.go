@@ -11,8 +11,8 @@ import (
 )
 
 // eachLine adapts the parser of a line to a telegram of several. The event has the values of all lines. A line that does not
-// parse, such as a heading, is left out; a telegram without one that does is an error. With checked, each line has a check of
-// its own; a line with a wrong one is a flaw.
+// parse, such as a heading, is left out. A telegram without a line that parses is an error. With checked, each line has a
+// check of its own, and a line with a wrong check is a flaw.
 func eachLine(parse parsing, checked bool) parsing {
 	return func(telegram string, now time.Time) (all record, err error) {
 		for line := range linesOf(telegram) {
@@ -87,7 +87,7 @@ func (p *Parser) unitsOf(r *record) map[string]any {
 	return units
 }
 
-// hasAll reports whether the record has a value of each name.
+// hasAll reports whether the record has a value for each name.
 func (r *record) hasAll(names map[string]any) bool {
 	for name := range names {
 		if _, has := r.fields[name]; !has {

@@ -8,7 +8,8 @@ import (
 )
 
 // parseOBIS reads the data sets of a meter: a code and one or more values in brackets, each with or without a unit. The last
-// value counts: before it stand times and descriptions. Its line may begin with the bracket, as with gas meters of DSMR 2 and
+// value is the reading; times and descriptions precede it. Its line may begin with the bracket, as with gas meters of DSMR 2
+// and
 // 3. The others are named CODE#1, CODE#2 and so on. Lines that are no data sets, such as the meter's identification, are left
 // out.
 func parseOBIS(text string) (r record, err error) {

@@ -207,7 +207,7 @@ func (p *Parser) text(line []byte) (string, error) {
 	}
 	text, err := p.decode(line)
 	switch {
-	case err != nil || p.format == Fixed, p.telegram != nil && p.telegram.LineCheck != "": // blanks fill the columns, or are checks
+	case err != nil || p.format == Fixed, p.telegram != nil && p.telegram.LineCheck != "": // blanks may be part of a column or of a check
 		return text, err
 	case p.tabs:
 		return strings.Trim(text, " "), nil

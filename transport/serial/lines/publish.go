@@ -73,7 +73,7 @@ type series struct {
 	at      time.Time           // when it was; zero if there was none
 }
 
-// number64 is what is known of a number within a window.
+// number64 holds the statistics of a number within a window.
 type number64 struct {
 	count         int
 	sum, min, max float64
@@ -237,7 +237,7 @@ func (s *series) take(a Aggregate) reading.Event {
 	return e
 }
 
-// of returns the aggregate. The last value says whether it is a whole number; it is kept if it is no number.
+// of returns the aggregate. The result is a whole number if last is one. If last is not a number, it is returned as it is.
 func (n number64) of(a Aggregate, last any) (any, bool) {
 	v, isNumber := reading.Float(last)
 	switch a {

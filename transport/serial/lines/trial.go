@@ -18,8 +18,8 @@ type Trial struct {
 	Bits      int // how unlikely it is that other data fit
 }
 
-// Limits of a trial: a configuration fits if at least minBits speak for it, and at most one in goodPerBad lines against it. A
-// check of a telegram speaks for it with checkBits, a name that the configuration describes with nameBits.
+// Limits of a trial. A configuration fits if it has at least minBits of evidence, and at most one bad line for goodPerBad
+// good ones. A right check of a telegram is evidence of checkBits, and a name that the configuration describes of nameBits.
 const (
 	minBits    = 10
 	goodPerBad = 8
@@ -71,7 +71,7 @@ func (p *Parser) Try(octets []byte) (t Trial) {
 	}
 	if p.checked() {
 		t.Bits, t.Bad = checkBits+t.Bits, 0
-	} else if t.Ignored > 0 { // the configuration leaves out what the device sends
+	} else if t.Ignored > 0 { // the configuration ignores the lines that the device sends
 		t.Bits = 0
 	}
 	return t
