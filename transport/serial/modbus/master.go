@@ -206,7 +206,7 @@ func (m *Master) ask(w *bus, q query) (answer []byte, err error) {
 	return answer, nil
 }
 
-// resolve records the outcome of a request.
+// resolve records the outcome of a request to a slave.
 func (m *Master) resolve(id byte, answer []byte, err error) {
 	m.countResult(id, answer, err)
 	s := m.schedule.slaves[id]
@@ -260,7 +260,7 @@ func (m *Master) pollOnce(w *bus, i int, publish func(reading.Event)) error {
 // handleAnswer takes an answer, or an exception in its place.
 func (m *Master) handleAnswer(q query, answer []byte, err error, publish func(reading.Event)) {
 	if refused(err) && m.schedule.split(q.points, time.Now()) {
-		return // one of the points, or a gap between them, may be the reason
+		return // any of the points, or a gap between them, may be the reason
 	}
 	m.schedule.polled(q.points, time.Now())
 	if err != nil { // it is counted already

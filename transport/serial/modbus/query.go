@@ -53,7 +53,7 @@ func group(all []Point, points []int, how grouping) (queries []query) {
 	return queries
 }
 
-// end returns the address after the point.
+// end returns the address after the point's last one.
 func (p *Point) end() int { return int(p.Address) + p.size() }
 
 // joins reports whether next can share the request that begins with first and extends to end.

@@ -35,7 +35,7 @@ type result struct {
 // ErrNoise means that the bus is never silent.
 var ErrNoise = errors.New("the bus is not silent; another master may be using it")
 
-// Limits of the silence before a request, and how long it is waited for.
+// The silence that must precede a request, and the longest wait for it.
 const (
 	searchGap  = 5 * time.Millisecond
 	searchBusy = time.Second

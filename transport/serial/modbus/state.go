@@ -79,7 +79,7 @@ func (m *Master) countResult(id byte, answer []byte, err error) {
 	}
 }
 
-// countTiming takes over the tracker's counters of a slave. It reports whether the slave has become late or prompt.
+// count takes over the tracker's counters of a slave. It reports whether the slave has become late or prompt.
 func (m *Master) count(id byte, a *tracked) (news bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *Master) count(id byte, a *tracked) (news bool) {
 		s.Slowest, s.Suggest = 0, 0
 		return before
 	}
-	s.Slowest, s.Suggest = a.latest, max(s.Suggest, suggested(a.latest)) // it only rises, so that it does not change with every answer
+	s.Slowest, s.Suggest = a.latest, max(s.Suggest, suggested(a.latest)) // the suggestion only rises, so that it does not change with every answer
 	return !before
 }
 

@@ -18,9 +18,8 @@ const (
 
 var errMBAP = errors.New("not a frame of Modbus TCP")
 
-// TCP adapts a connection to a Modbus TCP server for use by a Master. Frames are sent with the header of Modbus TCP in
-// place of the CRC; answers are converted back. Answers to unknown requests are dropped. One goroutine may read while
-// another writes.
+// TCP adapts a connection to a Modbus TCP server for use by a Master. Frames are sent with the header of Modbus TCP in place of
+// the CRC; answers are converted back. Answers to unknown requests are dropped. One goroutine may read while another writes.
 func TCP(conn io.ReadWriteCloser) io.ReadWriteCloser {
 	return &tcp{ReadWriteCloser: conn, waiting: map[uint16]byte{}}
 }
@@ -56,8 +55,8 @@ func (t *tcp) Write(frame []byte) (int, error) {
 	return len(frame), nil
 }
 
-// Read returns answers with a CRC appended. Any other frame is an error that ends the connection, as the start of the next
-// frame is unknown.
+// Read returns answers with a CRC appended. An invalid frame is an error that ends the connection, because the start of the
+// next frame is unknown.
 func (t *tcp) Read(b []byte) (int, error) {
 	for len(t.rest) == 0 {
 		frame, err := t.answer()

@@ -251,7 +251,7 @@ func (l *tracker) accept(a *tracked, d *pending, frame []byte, net time.Duration
 	answers := 1
 	if same := bytes.Equal(d.candidate, frame); d.candidate != nil && (same || !d.duplicate) {
 		if answers = 2; !same {
-			a.pausedUntil = now.Add(l.second(frame[0], frame[1]&^failed)) // if the first answered another request, a third will arrive
+			a.pausedUntil = now.Add(l.second(frame[0], frame[1]&^failed)) // if the first frame answered another request, a third one will arrive
 			a.remember(d.request, d.candidate, now)
 		}
 	}
