@@ -28,14 +28,14 @@ var (
 	errMessage = errors.New("not an SML message")
 )
 
-// maxCount is the longest length that is read; longer ones are longer than any telegram.
+// maxCount is the largest length that is read. No telegram has an element of this length.
 const maxCount = 1 << 20
 
 // reader reads the elements of messages.
 type reader struct{ rest []byte }
 
-// next returns the next element. Its length is spread over several bytes if it is longer than 15: the highest bit announces
-// another one, and each adds four bits.
+// next returns the next element. A length over 15 takes several bytes of four bits each; the highest bit of a byte announces
+// another one.
 func (r *reader) next() (e element, err error) {
 	head, err := r.byte()
 	if err != nil {

@@ -40,7 +40,7 @@ func Read(telegram []byte) (m Meter, err error) {
 	}
 	r := reader{body}
 	for len(r.rest) > 0 {
-		if r.rest[0] == 0 { // filled by a meter that does not count it
+		if r.rest[0] == 0 { // a fill byte of a meter that does not count them
 			r.rest = r.rest[1:]
 			continue
 		}
