@@ -26,7 +26,7 @@ const Scheme = "systemd"
 // firstSocket is the descriptor of the first socket.
 const firstSocket = 3
 
-// maxSockets bounds what LISTEN_FDS is believed.
+// maxSockets is the largest LISTEN_FDS that is accepted.
 const maxSockets = 1024
 
 // Name returns the name in a URL, and whether the URL is one of sockets from systemd. The name is "" for all sockets that
