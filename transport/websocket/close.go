@@ -53,7 +53,7 @@ func (c *Conn) closeHandshake(code frame.Code, reason string, await func()) {
 	late := time.AfterFunc(limit, func() { c.socket.Close() })
 	defer late.Stop()
 	err := c.socket.sendClose(code, reason)
-	c.reading.Lock() // if ReadMessage reads, it returns when CLOSE arrives or the socket is closed
+	c.reading.Lock() // a running ReadMessage returns when CLOSE arrives or the socket is closed
 	defer c.reading.Unlock()
 	c.leaveBuffers()
 	if err == nil {
@@ -86,9 +86,8 @@ func (c *Conn) awaitClose() {
 	}
 }
 
-// awaitEnd drops everything that the peer sends until it closes the connection, because its frames are no longer
-// trusted (RFC 6455, 7.1.7). Closing the connection at once would discard CLOSE on its way, if some of the peer's
-// octets were not read.
+// awaitEnd drops everything that the peer sends until it closes the connection, because its frames are no longer trusted (RFC
+// 6455, 7.1.7). Closing the connection at once would discard CLOSE on its way, if some of the peer's octets were not read.
 func (c *Conn) awaitEnd() {
 	w := c.socket.wire
 	if w.Acquire(true) {

@@ -182,7 +182,8 @@ func (c *Conn) inflate(packed []byte) ([]byte, error) {
 	}
 }
 
-// decompressor decompresses a message. It is the reader of its own z, which reads octet by octet without a further buffer.
+// decompressor decompresses a message. It is itself the reader of its z, which reads octet by octet and so needs no further
+// buffer.
 type decompressor struct {
 	in   bytes.Reader
 	tail bool // in is the tail already

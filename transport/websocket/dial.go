@@ -137,7 +137,7 @@ func exchange(conn net.Conn, u *url.URL, host string, want request) (*agreement,
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		limited.N = 2 * maxBody // as much is left if the body is chunked
+		limited.N = 2 * maxBody // enough for maxBody bytes of a chunked body
 		return nil, refusal(conn, resp)
 	}
 	a := &agreement{conn: conn}

@@ -244,8 +244,8 @@ func (o *outbox) onlyControls() bool {
 	return len(o.frames)-o.start <= o.controls
 }
 
-// kept ends the state promised and returns true if the outbox is empty. It is not if the connection has not taken all frames,
-// or if a control frame was added after the flush: the sender of that frame relies on Conn.Write.
+// kept ends the state promised and returns true if the outbox is empty. The outbox is not empty if the connection has not
+// taken all frames, or if a control frame was added after the flush. The sender of that frame relies on Conn.Write.
 func (o *outbox) kept() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

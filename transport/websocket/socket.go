@@ -17,7 +17,7 @@ func newSocket(conn net.Conn, head []byte) *socket {
 	return &socket{Conn: conn, outbox: outbox{wire: wire.New(conn, head)}}
 }
 
-// charge sets the account that is charged for long messages. It is called before the socket is shared.
+// charge sets the account that is charged for long messages. It is called before other goroutines use the socket.
 func (s *socket) charge(a *budget.Account) {
 	s.account = a
 	s.wire.Charge(a)
