@@ -71,9 +71,9 @@ type Decoder struct {
 	inside bool // between the fragments of a message
 }
 
-// Head decodes the head of the next frame, which b begins with. As long as b holds only a part of the head, need is the number of
-// octets that the head has as far as b tells, and h is not valid. Otherwise need is 0. An error is a *Error, and known as
-// soon as the octets that cause it are in b. Every frame is decoded once.
+// Head decodes the head of the next frame, which b begins with. While b holds only a part of the head, h is not valid, and
+// need is the length of the head in octets as far as b tells. Otherwise need is 0. An error is a *Error, and known as soon
+// as the octets that cause it are in b. Every frame is decoded once.
 func (d *Decoder) Head(b []byte) (h Head, need int, err error) {
 	if len(b) < MinHead {
 		return h, MinHead, nil
@@ -138,7 +138,7 @@ var (
 	errLength       = &Error{ProtocolError, "invalid length of a frame"}
 )
 
-// check checks what the first two octets of a head tell.
+// check checks the fields in the first two octets of a head.
 func (d *Decoder) check(first, second byte, h *Head) error {
 	switch {
 	case first&reserved != 0: // RFC 6455, 5.2
