@@ -8,17 +8,16 @@ import (
 	"runnel/edge/budget"
 )
 
-// Sizes of buffers in bytes. A large one takes about 300 events of 200 bytes in one read. A small one is enough for a peer that
-// sends a message now and then. So sessions that all have something to do at once do not fill the memory with large ones.
+// Sizes of buffers in bytes. A large one takes about 300 events of 200 bytes in one read. A small one is enough for a peer
+// that sends a message now and then. So many sessions that are busy at once do not fill the memory with large ones.
 const (
 	largeSize = 64 << 10
 	smallSize = 4 << 10
 )
 
-// The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them
-// (1 MiB). When all are lent, a reader gets its own small buffer. Peers that occupy buffers thus slow other peers
-// down, but do not use up the router's memory. Small buffers are lent without limit, and smallIdleMax of them are
-// kept.
+// The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB).
+// When all are lent, a reader gets its own small buffer. Peers that occupy buffers thus slow other peers down, but do not use
+// up the router's memory. Small buffers are lent without limit, and smallIdleMax of them are kept.
 const (
 	lentMax      = 256
 	lentMin      = 16
@@ -45,7 +44,7 @@ func WaitFor(a *budget.Account, l *Loan, have, size int, closed <-chan struct{})
 	return a.Wait(size, closed)
 }
 
-// loan is what one user has of the pool.
+// loan says which buffer, if any, a user has from the pool.
 type loan = uint32
 
 const (

@@ -228,8 +228,8 @@ func (c *Conn) reserve() error {
 	return nil
 }
 
-// Detach leaves the present buffer to the goroutine that was given bytes of it. The buffered bytes move to another one while the
-// connection is open, and are dropped once it is closed.
+// Detach gives up the present buffer, because another goroutine may still use bytes of it. The buffered bytes move to
+// another one while the connection is open, and are dropped once it is closed.
 func (c *Conn) Detach() {
 	have := c.w - c.r
 	c.loan.Forget()

@@ -39,7 +39,7 @@ type Conn struct {
 	r, w   int  // buf[r:w] is buffered
 	want   int  // bytes that the reader needs in all
 	filled bool // the last Read filled buf
-	busy   bool // the last read from the descriptor returned more than half a small buffer takes, or filled buf
+	busy   bool // the last read from the descriptor filled buf, or returned more than half a small buffer
 	rerr   error
 	reads  int  // since the reader last waited
 	loan   Loan // of buf
