@@ -11,7 +11,8 @@ import (
 	"unicode"
 )
 
-// Detect returns this machine's board. A machine outside the catalog is described by what it reports itself.
+// Detect returns this machine's board. Detect describes a machine outside the catalog by the name that the machine itself
+// reports.
 func Detect() Board { return DetectFS(os.DirFS("/")) }
 
 // DetectFS is Detect for a machine with the root directory fsys.

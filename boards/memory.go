@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// minLimit is the lowest useful limit: below it Go's collector would run all the time.
+// minLimit is the lowest useful limit in bytes: below it Go's garbage collector would run all the time.
 const minLimit = 16 << 20
 
 // MemoryLimit suggests a limit for the memory of a Go program (see GOMEMLIMIT in package runtime) on the machine whose
