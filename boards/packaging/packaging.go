@@ -1,4 +1,4 @@
-// Package packaging holds what a system needs besides the binary; its README lists the files.
+// Package packaging holds the files that a system needs besides the binary; its README lists them.
 package packaging
 
 import _ "embed"
