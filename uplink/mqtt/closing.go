@@ -7,8 +7,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, and that of MQTT 5 names no message,
-// so the error says what had been sent.
+// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, and a reason of MQTT 5 names
+// no message. So the error names the message that was sent before.
 type closing struct {
 	sent string // "" if nothing was in flight
 	hint string // the possible cause
@@ -105,7 +105,7 @@ func (l *Link) unanswered(err error) error {
 	}
 }
 
-// explain adds to the error of a connection that the broker has closed what had been sent, and a possible cause.
+// explain adds the message that was sent, and a possible cause, to the error of a connection that the broker has closed.
 func (l *Link) explain(err error, open []sent) error {
 	c := &closing{err: err}
 	switch g := isGoodbye(err); {

@@ -19,8 +19,8 @@ import (
 
 // Sparkplug makes the link an Edge Node; see package sparkplug. Events of rules with Format SparkplugB are data of devices.
 //
-// Sparkplug wants QoS 0. So an event leaves the spool when the broker has answered a PINGREQ behind its data. If the connection ends before, the
-// link sends it again in the next one.
+// Sparkplug wants QoS 0. So an event leaves the spool when the broker has answered a PINGREQ behind its data. If the
+// connection ends before that, the link sends the event again in the next one.
 type Sparkplug struct {
 	Group, Node string
 	Host        string // primary host application, for which the link waits; "": none
@@ -39,7 +39,7 @@ var (
 	errNoEdgeNode = errors.New("the uplink has no sparkplug")
 )
 
-// CheckEdgeName returns why a name can't be a group, an Edge Node, a device or a host, or nil.
+// CheckEdgeName returns an error if a name can't be that of a group, an Edge Node, a device or a host.
 func CheckEdgeName(name string) error {
 	if name == "" || naming.Check(name, "/+#") != nil {
 		return errEdgeName

@@ -54,7 +54,7 @@ var (
 	errOnlyFlat = errors.New("only for messages with format = \"flat\"")
 )
 
-// check returns why there is no such form, or nil.
+// check returns an error if the form's fields contradict each other.
 func (f *Form) check() error {
 	switch {
 	case f.Format != Flat && f.TimeKey != "":

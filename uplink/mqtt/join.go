@@ -26,11 +26,11 @@ func ParseProtocol(text string) packet.Version {
 	return 0
 }
 
-// oldAgain is how long the link speaks 3.1.1 to a broker that has closed the connection on a CONNECT of MQTT 5. The cause may have
-// been another one. A broker that gives the version as the reason is not asked again.
+// oldAgain is how long the link speaks 3.1.1 to a broker that has closed the connection on a CONNECT of MQTT 5. The cause
+// may have been another one. If a broker gives the version as the reason, the link does not try MQTT 5 there again.
 const oldAgain = time.Hour
 
-// old is how a broker without MQTT 5 is known.
+// old records that a broker does not speak MQTT 5.
 type old struct {
 	is    bool
 	until time.Time // zero: for good

@@ -102,7 +102,7 @@ func (g *goodbye) blamesMessage() bool {
 	return false
 }
 
-// isGoodbye returns the DISCONNECT that err is; nil if it is none.
+// isGoodbye returns the DISCONNECT that err wraps; nil if there is none.
 func isGoodbye(err error) (g *goodbye) {
 	errors.As(err, &g)
 	return g

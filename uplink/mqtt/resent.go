@@ -22,7 +22,7 @@ func newResent() *resent {
 	return &resent{seed: maphash.MakeSeed(), last: make(map[string]kept)}
 }
 
-// delivered notes a message that the realm has accepted.
+// delivered records a message that the realm has accepted.
 func (r *resent) delivered(topic string, payload []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -159,7 +159,7 @@ func (r *Rule) check(prefix string) error {
 	return nil
 }
 
-// nameable returns why the URIs of a pattern can't be MQTT topics, as far as the pattern shows it.
+// nameable returns an error if the URIs of a pattern can't be MQTT topics, as far as the pattern shows it.
 func nameable(pattern string) error {
 	err := naming.Check(pattern, "/+#")
 	if err == nil && strings.HasPrefix(pattern, "$") {
