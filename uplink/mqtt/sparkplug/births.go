@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	// ErrHostOffline is the end of a connection to a broker where the primary host application is not.
+	// ErrHostOffline ends a connection to a broker at which the primary host application is offline.
 	ErrHostOffline = errors.New("the primary host application is offline at this broker")
 	// ErrNotBorn means that the connection has ended or left.
 	ErrNotBorn = errors.New("the connection is over")
@@ -52,7 +52,7 @@ func (n *Node) begin(c Conn) {
 	c.Born()
 }
 
-// births sends NBIRTH, and DBIRTH for each device that is there. mu is held.
+// births sends NBIRTH, and DBIRTH for each device that is alive. mu is held.
 func (n *Node) births() {
 	n.seq = 0
 	n.waited = n.opts.Waited()
@@ -70,7 +70,7 @@ func (n *Node) births() {
 	}
 }
 
-// lost is the metric of events that were dropped because the spool was full.
+// lost returns the metric that counts events dropped because the spool was full.
 func (n *Node) lost(at uint64, birth bool) metric {
 	return metric{name: "Events Dropped", at: at, kind: UInt64, birth: birth, value: scalar{set: true, bits: n.dropped}}
 }

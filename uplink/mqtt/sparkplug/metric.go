@@ -178,7 +178,7 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-// typeOf returns the type of a metric by its first value; 0 for null.
+// typeOf returns the type that a metric gets from its first value; 0 for null.
 func typeOf(v any) DataType {
 	switch v := v.(type) {
 	case nil:
@@ -233,7 +233,7 @@ func converted(from, to DataType, v scalar) scalar {
 	return scalarOf(to, time.UnixMilli(int64(v.bits)).UTC().Format(time.RFC3339Nano))
 }
 
-// scalarOf returns a value as a type has it; null if it does not fit.
+// scalarOf converts a value to a type; the result is null if it does not fit.
 func scalarOf(kind DataType, v any) scalar {
 	switch kind {
 	case Boolean:
