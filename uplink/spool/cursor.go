@@ -2,7 +2,7 @@ package spool
 
 import "sort"
 
-// cursor iterates over a lane: first over its segments, then over its list. It is used with Spool.mu locked.
+// cursor iterates over a lane: first over its segments, then over its list. The caller holds Spool.mu.
 type cursor struct {
 	*lane
 	after    uint64 // sequence number of the previous event

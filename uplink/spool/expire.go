@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An event expires when the limit that its publisher has set is over (wamp.KeyTTL). Next returns expired events as well: the
-// drain looks at the time when it sends an event, and calls Expire if that is over.
+// An event expires when the limit that its publisher has set ends (wamp.KeyTTL). Next returns expired events as well: the
+// drain checks the limit when it sends an event, and calls Expire if the limit has passed.
 //
 // The limit is measured by the spool's own clock. For an event of an earlier run, the time of day decides as well, because the
 // router may have been off for hours. If the time of day is before the event was put in, that time is unknown and the event
@@ -27,7 +27,7 @@ func (e *Event) Left() (left time.Duration, over bool) {
 	return left, left <= 0
 }
 
-// limited returns what an expiry adds to the kind of a record.
+// limited returns the bit that an expiry adds to the kind of a record.
 func (e *Event) limited() recordKind {
 	if e.limit > 0 {
 		return limited
