@@ -43,8 +43,7 @@ func newCatalog(c *census, patterns []wamp.Pattern, members bool) *catalog {
 	}
 }
 
-// apply applies a meta event. An event reports the current state, not a change, so it does no harm if the list
-// already had it.
+// apply applies a meta event. An event reports the current state, not a change, so it does no harm if the list already had it.
 func (c *catalog) apply(e metaEvent) {
 	it := c.items[e.id]
 	switch e.topic {
@@ -64,8 +63,8 @@ func (c *catalog) apply(e metaEvent) {
 	}
 }
 
-// addMember notes a new member. Some routers do not report to a session what it has created itself: if others enter that, it
-// has to be asked for.
+// addMember notes a new member. Some routers do not report to a session what it has created itself. If others enter such an
+// item, the watch must ask for it.
 func (c *catalog) addMember(e metaEvent, it *item) {
 	switch {
 	case it != nil && it.members != nil:
@@ -75,7 +74,7 @@ func (c *catalog) addMember(e metaEvent, it *item) {
 	}
 }
 
-// add notes what details describe, if it overlaps the link's rules.
+// add adds the item that details describe, if it overlaps the link's rules.
 func (c *catalog) add(details map[string]any) {
 	p, ok := patternOf(details)
 	id := idOf(details["id"])
@@ -100,7 +99,7 @@ func (c *catalog) add(details map[string]any) {
 	c.items[id] = it
 }
 
-// ignore notes what was asked for and is not kept.
+// ignore notes ids whose details were fetched but are not kept.
 func (c *catalog) ignore(ids []wamp.ID) {
 	for _, id := range ids {
 		if c.items[id] == nil && len(c.ignored) < maxItems {
@@ -111,7 +110,7 @@ func (c *catalog) ignore(ids []wamp.ID) {
 
 func (c *catalog) overlaps(p wamp.Pattern) bool { return slices.ContainsFunc(c.patterns, p.Overlaps) }
 
-// offers returns what others than the session own have.
+// offers returns the items that sessions other than own have entered.
 func (c *catalog) offers(own wamp.ID) (list []offer) {
 	for _, it := range c.items {
 		if it.wanted(own) {

@@ -66,7 +66,7 @@ func listed(args []any) (ids []wamp.ID) {
 	return ids
 }
 
-// complete asks for what others have entered and the router has not reported.
+// complete asks for the items that others have entered and the router has not reported.
 func (c *census) complete(ctx context.Context, router *client.Client, into *catalog) error {
 	ids := into.unlisted
 	into.unlisted = nil
@@ -129,7 +129,7 @@ func (c *census) question(ctx context.Context, router *client.Client, procedure 
 	return nil, nil
 }
 
-// isGone reports whether what was asked for has ended since it was listed.
+// isGone reports whether the error means that an item has ended since it was listed.
 func isGone(err error) bool {
 	return errors.Is(err, wamp.NoSuchSubscription) || errors.Is(err, wamp.NoSuchRegistration)
 }

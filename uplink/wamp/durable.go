@@ -21,9 +21,8 @@ import (
 //	receive    publishes an event in the local realm under its origin at the centre, so a repetition is not routed again
 //	published  acknowledges it once the local router has answered PUBLISHED
 //
-// An event that the local router cannot accept at the moment is refused, and so are the later ones until it is
-// delivered again. The centre sends them in order. A centre that keeps nothing for the link is reported, and the rule
-// is an ordinary import.
+// An event that the local router cannot accept at the moment is refused, and so are the later ones until it is delivered again.
+// The centre sends them in order. A centre that keeps nothing for the link is reported, and the rule is an ordinary import.
 //
 // The centre removes the subscriptions of former rules when the link joins (forget). Their names begin alike, and contain the node
 // and the uplink.
@@ -51,8 +50,7 @@ type gate struct {
 	lowest  uint64 // of the numbers above awaited that were refused
 }
 
-// gateTime bounds the wait for the redelivery of a refused event: the centre waits a second. It may have expired
-// meanwhile.
+// gateTime bounds the wait for the redelivery of a refused event: the centre waits a second. It may have expired meanwhile.
 const gateTime = 3 * time.Second
 
 // errLater is the answer to an event that must be delivered again.
@@ -71,7 +69,7 @@ func (g *gate) mayPublish(number uint64, now time.Time) bool {
 	return true
 }
 
-// close has the events above a number refused.
+// close makes the gate refuse events above a number.
 func (g *gate) close(number uint64, now time.Time) {
 	if g.awaited == 0 || number < g.awaited {
 		g.awaited, g.until = max(number, 1), now.Add(gateTime)
@@ -135,7 +133,7 @@ func (k *kept) answered(err error) {
 	}
 }
 
-// errSilent means that the centre has taken the subscription for an ordinary one.
+// errSilent means that the centre has treated the subscription as an ordinary one.
 var errSilent = errors.New("the centre is not a Runnel with durable subscriptions; update it, or remove store = \"durable\"")
 
 // report notes whether the centre keeps the rule's events. mu is held.
@@ -236,8 +234,8 @@ func (k *kept) receive(e *client.Event) {
 	}
 }
 
-// mayPublish reports whether an event may be published. Events that the client has dropped and refused are older, and come again
-// first.
+// mayPublish reports whether an event may be published. Events that the client has dropped and refused are older. The centre
+// delivers them again first.
 func (k *kept) mayPublish(number uint64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

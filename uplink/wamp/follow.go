@@ -62,7 +62,7 @@ func (l *Link) watch(at *side, c *census, patterns []wamp.Pattern, members bool,
 	})
 }
 
-// following reports whether the central router reports everything that the link asks for.
+// following reports whether the central router reports all subscriptions and registrations that the link asks for.
 func (l *Link) following() bool {
 	silent := func(w *watch) bool { return !w.isKnown.Load() }
 	return len(l.remote.watches) > 0 && !slices.ContainsFunc(l.remote.watches, silent)

@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// inbox holds what the client's goroutines have for a watch. Its methods may be called from any goroutine.
+// inbox holds the events that the client's goroutines pass to a watch. Its methods may be called from any goroutine.
 type inbox struct {
 	wake chan struct{} // room for one. Static after construction
 
@@ -62,7 +62,7 @@ func (b *inbox) add(m metaEvent) {
 	}
 }
 
-// setRefused notes that a meta topic is refused, or with nil that it is accepted again. Events have been missed then.
+// setRefused notes that a meta topic is refused, or with nil that it is accepted again. In this case events were missed.
 func (b *inbox) setRefused(err error) {
 	b.mu.Lock()
 	b.refused, b.lost = err != nil, err == nil

@@ -16,8 +16,8 @@ type mirror struct {
 	make  func(share) (end func(), err error)
 	made  map[share]func()
 
-	// Until the offers are known, an eager mirror takes everything for offered, so that a call over a link that is down is
-	// answered. Another one takes nothing for offered.
+	// Until the offers are known, an eager mirror assumes that everything is offered, so that a call over a link that is
+	// down is answered. Any other mirror assumes that nothing is offered.
 	eager bool
 }
 
@@ -77,8 +77,7 @@ func narrow(p wamp.Pattern, o offer) (offer, bool) {
 	return o, true
 }
 
-// set first creates the missing shares and then ends those that are no longer wanted, so that there is no gap in
-// between.
+// set first creates the missing shares and then ends those that are no longer wanted, so that there is no gap in between.
 func (m *mirror) set(want map[share]bool) error {
 	for s := range want {
 		if m.made[s] != nil {

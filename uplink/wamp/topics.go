@@ -30,8 +30,8 @@ func (l *Link) subscribe(s share) (end func(), err error) {
 	return func() { s.rule.subscribed.Add(-1); sub.Unsubscribe(atOnce) }, nil
 }
 
-// publishLocally publishes an imported event in the local realm. The client hands events over one at a time, so the events of one
-// publisher keep their order. When the local router is slow, Publish waits, and so the central router has to.
+// publishLocally publishes an imported event in the local realm. The client hands events over one at a time, so the events
+// of one publisher keep their order. When the local router is slow, Publish waits, and this slows down the central router.
 //
 // The event does not disclose its publisher: that would be the link, and a router that refuses disclosure would drop the event
 // without an error.

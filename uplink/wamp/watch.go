@@ -16,7 +16,7 @@ import (
 //
 //	unknown  no session, or none has been listed yet
 //	known    the catalog is what the router has
-//	denied   the router does not tell, or there are too many to follow
+//	denied the router does not report, or there are too many to follow
 //
 //	from            to               when
 //	unknown         known, denied    the side was joined: the listing has succeeded, or failed
@@ -86,7 +86,7 @@ func (w *watch) step(ctx context.Context) {
 	w.found(w.knowledge, w.others())
 }
 
-// others returns what others than the link have.
+// others returns the subscriptions or registrations of sessions other than the link's.
 func (w *watch) others() []offer {
 	if w.knowledge != known {
 		return nil
@@ -94,7 +94,7 @@ func (w *watch) others() []offer {
 	return w.catalog.offers(w.session)
 }
 
-// list subscribes to the meta events and lists what there is. It returns the new knowledge.
+// list subscribes to the meta events and lists the current entries. It returns the new knowledge.
 func (w *watch) list(ctx context.Context, welcome client.Welcome) knowledge {
 	if !welcome.Feature(w.census.role, w.census.feature) {
 		return denied
