@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/client"
 	"runnel/test/kit"
+	"runnel/transport"
 )
 
 // A part that ends by itself fails its group only with an error; a part that is stopped never does.
@@ -153,5 +155,14 @@ func TestCookieOptions(t *testing.T) {
 	}
 	if o := n.cookieOptions(config.Listen{Cookie: &config.Cookie{Name: "c", MaxAge: config.Duration(time.Hour)}}); o == nil || o.Name != "c" || o.Age != time.Hour || o.Known == nil {
 		t.Errorf("%+v", o)
+	}
+}
+
+// A listener for a socket that systemd did not pass fails, and the error names its URL.
+func TestSocketNotPassed(t *testing.T) {
+	t.Setenv("LISTEN_PID", "")
+	opened, err := open(config.Listen{URL: "systemd:none"}, "systemd:none", transport.ListenOptions{})
+	if err == nil || opened != nil || !strings.HasPrefix(err.Error(), "listen on systemd:none: ") {
+		t.Errorf("%v, %v", opened, err)
 	}
 }
