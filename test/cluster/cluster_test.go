@@ -43,8 +43,8 @@ func (w *world) calls(when string) {
 	}
 }
 
-// hears waits until an event of class memory of each gateway comes to the other.
-func (w *world) hears(when string) {
+// receives waits until an event of class memory of each gateway comes to the other.
+func (w *world) receives(when string) {
 	w.Helper()
 	for i, g := range w.gateways {
 		topic := "cluster.memory." + g.name
@@ -145,7 +145,7 @@ func (w *world) round(number int, killed ...part) {
 		p.kill()
 	}
 	w.calls(when)
-	w.hears(when)
+	w.receives(when)
 	w.ledger.await(w.T, 10)
 	for _, p := range killed {
 		p.begin()
@@ -234,7 +234,7 @@ func TestNoQuorum(t *testing.T) {
 			return strings.Contains(text, "JetStream")
 		}, w.state)
 		w.calls("without two nats-servers")
-		w.hears("without two nats-servers")
+		w.receives("without two nats-servers")
 		w.servers[0].Start(t)
 		w.complete("with one of them back")
 		w.servers[1].Start(t)

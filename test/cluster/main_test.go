@@ -72,8 +72,8 @@ func (r *router) kill() {
 	r.process.Wait()
 }
 
-// end ends the router regularly.
-func (r *router) end() {
+// stop ends the router regularly.
+func (r *router) stop() {
 	r.Helper()
 	r.process.Signal(syscall.SIGTERM)
 	if status, err := r.process.Wait(); status != 0 || err != nil {
@@ -195,7 +195,7 @@ func build(t *testing.T, binary string) *world {
 	}
 	t.Cleanup(func() {
 		for _, r := range append(w.gateways, w.centres...) {
-			r.end()
+			r.stop()
 		}
 	})
 	w.warm()

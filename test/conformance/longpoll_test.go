@@ -62,8 +62,8 @@ func (p *polls) want(path, body string, status int, answer string) {
 	}
 }
 
-// ended waits until a transport has ended, without a message.
-func (p *polls) ended(path string) {
+// awaitEnd waits until a transport has ended, without a message.
+func (p *polls) awaitEnd(path string) {
 	p.Helper()
 	for {
 		status, answer := p.post(path+"receive", "")
@@ -113,7 +113,7 @@ func TestLongPoll(t *testing.T) {
 			p.want(path+"send", `[6,{},"wamp.close.normal"]`, http.StatusNoContent, "")
 			p.want(path+"receive", "", http.StatusOK, `[6,{},"wamp.close.goodbye_and_out"]`)
 			p.want(path+"close", "", http.StatusNoContent, "")
-			p.ended(path)
+			p.awaitEnd(path)
 		})
 	}
 	t.Run("a broken batch", func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestLongPoll(t *testing.T) {
 		path := p.open(`"wamp.2.json"`)
 		p.want(path+"send", `[1,"stage.none",{"roles":{"caller":{}}}]`, http.StatusNoContent, "")
 		p.want(path+"receive", "", http.StatusOK, "wamp.error.no_such_realm")
-		p.ended(path)
+		p.awaitEnd(path)
 	})
 	t.Run("web pages of other hosts", func(t *testing.T) {
 		p := polling(t, stage.Way{Network: "tcp"})

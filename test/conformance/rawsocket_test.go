@@ -62,8 +62,8 @@ func (w *wire) frame() (kind byte, payload []byte) {
 	return kind, payload
 }
 
-// ended checks that the router closes the connection without sending anything more.
-func (w *wire) ended() {
+// expectClosed checks that the router closes the connection without sending anything more.
+func (w *wire) expectClosed() {
 	w.Helper()
 	b := make([]byte, 1)
 	n, err := w.Read(b)
@@ -105,14 +105,14 @@ func TestRawSocketHandshake(t *testing.T) {
 		streams(t, fmt.Sprintf("serializer %d", s), func(w *wire) {
 			w.put(0x7f, 0xf0|s, 0, 0)
 			w.take(0x7f, 0x10, 0, 0) // serializer unsupported
-			w.ended()
+			w.expectClosed()
 		})
 	}
 	for _, reserved := range [][2]byte{{1, 0}, {0, 1}, {0xff, 0xff}} {
 		streams(t, fmt.Sprintf("reserved octets %x", reserved), func(w *wire) {
 			w.put(0x7f, 0xf1, reserved[0], reserved[1])
 			w.take(0x7f, 0x30, 0, 0) // use of reserved bits
-			w.ended()
+			w.expectClosed()
 		})
 	}
 	streams(t, "octet by octet", func(w *wire) {
@@ -161,7 +161,7 @@ func TestRawSocketHandshake(t *testing.T) {
 		c := open(t, at)
 		c.put(0x7f, 0xf1, 0, 0)
 		c.take(0x7f, 0x40, 0, 0) // maximum connection count reached
-		c.ended()
+		c.expectClosed()
 		web := open(t, at)
 		web.put([]byte("GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n")...)
 		if answer, _ := io.ReadAll(web); !bytes.HasPrefix(answer, []byte("HTTP/1.1 503 ")) {
@@ -213,7 +213,7 @@ func TestRawSocketFrames(t *testing.T) {
 		streams(t, fmt.Sprintf("broken head % x", head), func(w *wire) {
 			w.joined()
 			w.put(append(head, '[', ']')...)
-			w.ended()
+			w.expectClosed()
 		})
 	}
 	streams(t, "message of exactly the limit", func(w *wire) {
@@ -227,7 +227,7 @@ func TestRawSocketFrames(t *testing.T) {
 		if _, payload := w.frame(); !bytes.Contains(payload, []byte("wamp.error.protocol_violation")) {
 			w.Errorf("heard %s", payload)
 		}
-		w.ended()
+		w.expectClosed()
 	})
 	streams(t, "several in one write, and one in several", func(w *wire) {
 		w.joined()

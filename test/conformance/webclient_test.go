@@ -143,15 +143,15 @@ func (w *web) failed(codes ...uint16) {
 	for _, code := range codes {
 		if got == code {
 			w.put(webFrame(true, closing, payload[:2])...)
-			w.gone()
+			w.expectClosed()
 			return
 		}
 	}
 	w.Fatalf("closed with %d %q, expected %v", got, payload[2:], codes)
 }
 
-// gone checks that the connection ends without further data.
-func (w *web) gone() {
+// expectClosed checks that the connection ends without further data.
+func (w *web) expectClosed() {
 	w.Helper()
 	if b, err := w.in.ReadByte(); err == nil {
 		w.Fatalf("read %02x, expected the end", b)

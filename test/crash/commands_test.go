@@ -108,13 +108,13 @@ func TestCommandsSurviveKills(t *testing.T) {
 	}{{"the gateway", true, false, false, 40}, {"the centre", false, true, false, 40}, {"the link", false, false, true, 40}, {"all", true, true, true, 10}} {
 		t.Run(c.name, func(t *testing.T) {
 			gateway, centre := commanded(t)
-			defer func() { centre.end() }()
-			defer func() { gateway.end() }()
+			defer func() { centre.stop() }()
+			defer func() { gateway.stop() }()
 			operator := centre.join()
 			l := newLedger()
 			reader := &consumer{T: t, ledger: l, at: gateway, below: gateway, had: make(map[wamp.ID]bool)}
 			reader.begin()
-			defer func() { reader.end() }()
+			defer func() { reader.kill() }()
 			topics := publishCommands(t, centre, l, func() {
 				for range kills(t, c.kills) {
 					l.awaitAcks(t, 1+rand.IntN(60))
@@ -143,7 +143,7 @@ func TestCommandsSurviveKills(t *testing.T) {
 // A command with a limit is not delivered late, and one without is: the gateway is off when both are published.
 func TestCommandsExpire(t *testing.T) {
 	gateway, centre := commanded(t)
-	defer func() { centre.end() }()
+	defer func() { centre.stop() }()
 	gateway.kill()
 	publisher := centre.join()
 	publish := func(n int64, ttl time.Duration) {
@@ -157,7 +157,7 @@ func TestCommandsExpire(t *testing.T) {
 	expired := time.Now().Add(20 * time.Millisecond)
 	kit.Eventually(t, "the limits are over", func() bool { return time.Now().After(expired) })
 	gateway.begin()
-	defer func() { gateway.end() }()
+	defer func() { gateway.stop() }()
 	var mu sync.Mutex
 	var got []int64
 	var left []time.Duration

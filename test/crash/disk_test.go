@@ -57,8 +57,8 @@ func TestDiskSurvivesAKill(t *testing.T) {
 	kit.Eventually(t, "all is written", func() bool { return edge.queue(c).onDisk == 300 })
 	edge.kill()
 	edge.begin()
-	defer edge.end()
-	defer func() { top.end() }()
+	defer edge.stop()
+	defer func() { top.stop() }()
 	top.arrivesAfter("crash.disk.x", to(300)...)
 }
 
@@ -69,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 	edge, top := list[0], list[1]
 	edge.limit = "64" // blocks of 512 bytes, per file
 	edge.begin()
-	defer edge.end()
+	defer edge.stop()
 	c := edge.join()
 	stored, refused := int64(0), int64(0)
 	for n := int64(1); refused < 10 && n < 5000; n++ {
@@ -92,7 +92,7 @@ func TestFullDisk(t *testing.T) {
 	if err := edge.publish(edge.join(), "crash.disk.y", 7); err != nil || <-heard != 7 {
 		t.Errorf("routing has suffered: %v", err)
 	}
-	defer func() { top.end() }()
+	defer func() { top.stop() }()
 	top.arrivesAfter("crash.durable.x", to(stored+refused)...)
 }
 
@@ -107,7 +107,7 @@ func TestNoPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	edge.begin()
-	defer edge.end()
+	defer edge.stop()
 	c := edge.join()
 	if err := edge.publish(c, "crash.durable.x", 1); err == nil {
 		t.Error("a durable event was stored nowhere")
@@ -121,7 +121,7 @@ func TestNoPlace(t *testing.T) {
 	if q := edge.queue(c); q.alarm == "" || q.onDisk != 0 {
 		t.Errorf("%+v", q)
 	}
-	defer func() { top.end() }()
+	defer func() { top.stop() }()
 	top.arrivesAfter("crash.disk.x", to(50)...)
 }
 
@@ -130,7 +130,7 @@ func TestRefused(t *testing.T) {
 	list := tiers(t, "min_free = 0", "edge", "top")
 	edge, top := list[0], list[1]
 	edge.begin()
-	defer edge.end()
+	defer edge.stop()
 	c := edge.join()
 	for _, n := range to(3) {
 		if err := edge.publish(c, "crash.disk.secret", n); err != nil {
@@ -140,7 +140,7 @@ func TestRefused(t *testing.T) {
 	if err := edge.publish(c, "crash.disk.x", 1); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { top.end() }()
+	defer func() { top.stop() }()
 	top.arrivesAfter("crash.disk.x", 1)
 	if _, err := edge.process.Logs(`topic held: the far side rejects its events.*topic=crash.disk.secret.*not_authorized`); err != nil {
 		t.Error(err)
@@ -152,7 +152,7 @@ func TestRefused(t *testing.T) {
 func TestQueueCommand(t *testing.T) {
 	edge := tiers(t, "min_free = 0\nspill_after = \"10ms\"", "edge", "top")[0]
 	edge.begin()
-	defer edge.end()
+	defer edge.stop()
 	c := edge.join()
 	for _, n := range to(5) {
 		if err := edge.publish(c, "crash.disk.x", n); err != nil {

@@ -85,8 +85,8 @@ func (c *consumer) state() string {
 	return text
 }
 
-// end kills the consumer. The router sends the events again that the consumer has not acknowledged.
-func (c *consumer) end() {
+// kill kills the consumer. The router sends the events again that the consumer has not acknowledged.
+func (c *consumer) kill() {
 	c.mu.Lock()
 	c.program++
 	c.mu.Unlock()
@@ -141,12 +141,12 @@ func TestDurableSurvivesKills(t *testing.T) {
 			centre.durable = true
 			for _, r := range []*tier{centre, edge} {
 				r.begin()
-				defer r.end()
+				defer r.stop()
 			}
 			l := newLedger()
 			reader := &consumer{T: t, ledger: l, at: centre, below: edge, had: make(map[wamp.ID]bool)}
 			reader.begin()
-			defer func() { reader.end() }()
+			defer func() { reader.kill() }()
 			topics := publishers(t, edge, l, func() {
 				for range rounds(t) {
 					l.awaitAcks(t, 1+rand.IntN(200))
@@ -158,7 +158,7 @@ func TestDurableSurvivesKills(t *testing.T) {
 						centre.begin()
 					}
 					if c.consumer {
-						reader.end()
+						reader.kill()
 						if c.centre { // after a restart the router does not mark events as redelivered
 							reader.left()
 						}
@@ -183,8 +183,8 @@ func TestDurableConsumerIsLate(t *testing.T) {
 	centre.durable = true
 	centre.begin()
 	edge.begin()
-	defer edge.end()
-	defer func() { centre.end() }()
+	defer edge.stop()
+	defer func() { centre.stop() }()
 	const topic = "crash.durable.x"
 	c := edge.join()
 	n := int64(0)
@@ -214,7 +214,7 @@ func TestDurableConsumerIsLate(t *testing.T) {
 	l := newLedger()
 	reader := &consumer{T: t, ledger: l, at: centre, below: edge, had: make(map[wamp.ID]bool)}
 	reader.begin()
-	defer reader.end()
+	defer reader.kill()
 	arrived := func() []int64 {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -233,7 +233,7 @@ func TestDurableFullDisk(t *testing.T) {
 	r.durable = true
 	r.limit = "64" // blocks of 512 bytes, per file
 	r.begin()
-	defer func() { r.end() }()
+	defer func() { r.stop() }()
 	c := r.join()
 	heard := make(chan int64, 10_000)
 	if _, err := c.Subscribe(t.Context(), "crash.x", client.SubscribeOptions{}, func(e *client.Event) { heard <- e.Args()[0].(int64) }); err != nil {

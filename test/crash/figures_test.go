@@ -57,10 +57,10 @@ func TestWritten(t *testing.T) {
 				edge, top := list[0], list[1]
 				if up {
 					top.begin()
-					defer top.end()
+					defer top.stop()
 				}
 				edge.begin()
-				defer edge.end()
+				defer edge.stop()
 				c := edge.join()
 				if up {
 					awaitUp(t, c)
@@ -172,7 +172,7 @@ func TestBacklog(t *testing.T) {
 	list := tiers(t, "min_free = 0\nmax_size = \"1GB\"", "edge", "top")
 	edge, top := list[0], list[1]
 	edge.begin()
-	defer edge.end()
+	defer edge.stop()
 	c := edge.join()
 	for i := range n {
 		if err := c.Publish(t.Context(), "crash.disk.x", client.PublishOptions{Acknowledge: i%1000 == 999}, client.Args(i+1, strings.Repeat("x", 100))); err != nil {
@@ -182,7 +182,7 @@ func TestBacklog(t *testing.T) {
 	kit.Eventually(t, "all is on disk", func() bool { return edge.queue(c).onDisk == int64(n) })
 	top.hidden = true
 	top.begin()
-	defer top.end()
+	defer top.stop()
 	l := newLedger()
 	l.watch(t, top.join())
 	top.show()

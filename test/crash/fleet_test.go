@@ -41,7 +41,7 @@ func TestDurableFleet(t *testing.T) {
 	edges, centre := list[:processes], list[processes]
 	centre.durable = true
 	centre.begin()
-	defer func() { centre.end() }()
+	defer func() { centre.stop() }()
 	var topics []string
 	var clients []*client.Client // of the gateway with the same index
 	for _, r := range edges {
@@ -52,7 +52,7 @@ func TestDurableFleet(t *testing.T) {
 			topics = append(topics, "crash.durable."+name)
 		}
 		r.begin()
-		defer r.end()
+		defer r.stop()
 		clients = append(clients, slices.Repeat([]*client.Client{r.join()}, each)...)
 	}
 	l := newLedger()
@@ -83,9 +83,9 @@ func TestDurableFleet(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		reader.end()
+		reader.kill()
 	}
 	reader.begin()
-	defer reader.end()
+	defer reader.kill()
 	reader.arrives(topics)
 }

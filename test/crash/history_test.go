@@ -58,7 +58,7 @@ func TestHistory(t *testing.T) {
 	r.durable = true
 	r.grants = func(configuration string) string { return configuration + history }
 	r.begin()
-	defer r.end()
+	defer r.stop()
 	consumer := r.join()
 	_, err := consumer.SubscribeDurable(t.Context(), "crash.", client.SubscribeOptions{Match: wamp.Prefix, Persist: true},
 		client.Durable{Name: "archive"}, func(*client.Event) error { return nil })

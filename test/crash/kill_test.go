@@ -21,7 +21,7 @@ func TestKill(t *testing.T) {
 		anonymous    bool
 	}{
 		{"edge", true, false, (*tier).kill, false}, {"centre", false, true, (*tier).kill, false}, {"both", true, true, (*tier).kill, false},
-		{"edge is stopped", true, false, (*tier).end, false}, {"centre is stopped", false, true, (*tier).end, false},
+		{"edge is stopped", true, false, (*tier).stop, false}, {"centre is stopped", false, true, (*tier).stop, false},
 		{"anonymous edge", true, false, (*tier).kill, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestKill(t *testing.T) {
 			for _, r := range []*tier{top, centre, edge} {
 				r.anonymous = c.anonymous
 				r.begin()
-				defer r.end()
+				defer r.stop()
 			}
 			l := newLedger()
 			l.watch(t, top.join())

@@ -159,8 +159,8 @@ func (r *tier) kill() {
 	r.process.Wait()
 }
 
-// end ends the router regularly, or reports how it ended before.
-func (r *tier) end() {
+// stop ends the router regularly, or reports how it ended before.
+func (r *tier) stop() {
 	r.Helper()
 	r.process.Signal(syscall.SIGTERM)
 	if status, err := r.process.Wait(); status != 0 || err != nil {

@@ -15,7 +15,7 @@ func TestReload(t *testing.T) {
 	edge, top := list[0], list[1]
 	for _, r := range []*tier{top, edge} {
 		r.begin()
-		defer r.end()
+		defer r.stop()
 	}
 	l := newLedger()
 	l.watch(t, top.join())

@@ -45,7 +45,7 @@ func foreign(t *testing.T, name string) *node {
 	if n.process, err = program.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stdin.Close(); n.end() })
+	t.Cleanup(func() { stdin.Close(); n.stop() })
 	if err := n.process.Sees("listening "); err != nil {
 		t.Fatal(err)
 	}

@@ -81,11 +81,11 @@ func TestTwoGatewaysOfOneID(t *testing.T) {
 	}
 	_, err := centre.process.Logs("node id is used twice")
 	kit.Must(t, err)
-	told := centre.hearsRetained("runnel.node.on_clash")
+	told := centre.retained("runnel.node.on_clash")
 	if !strings.Contains(told, "node:gw") || strings.Count(told, "127.0.0.1:") < 2 {
 		t.Errorf("the centre tells %q", told)
 	}
-	if told := second.hearsRetained("runnel.uplink.on_state.up"); !strings.Contains(told, "is used twice") {
+	if told := second.retained("runnel.uplink.on_state.up"); !strings.Contains(told, "is used twice") {
 		t.Errorf("the second gateway tells %q", told)
 	}
 	first.kill()
@@ -97,8 +97,8 @@ func TestTwoGatewaysOfOneID(t *testing.T) {
 	first.run()
 }
 
-// hearsRetained waits for a retained event.
-func (n *node) hearsRetained(topic string) string {
+// retained waits for a retained event.
+func (n *node) retained(topic string) string {
 	n.Helper()
 	got := make(chan string, 10)
 	ctx, cancel := patience(n.T)
@@ -151,7 +151,7 @@ func startNamed(t *testing.T, name, config string, prepare func(dir string)) *no
 		prepare(n.dir)
 	}
 	n.run()
-	t.Cleanup(n.end)
+	t.Cleanup(n.stop)
 	return n
 }
 

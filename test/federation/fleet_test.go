@@ -85,7 +85,7 @@ func newGateway(t *testing.T, i int, centre string, commands *atomic.Int64) *gat
 	return g
 }
 
-func (g *gateway) end() {
+func (g *gateway) shutDown() {
 	g.stop()
 	<-g.ended
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -128,7 +128,7 @@ func measureFleet(t *testing.T, size int) {
 	defer func() {
 		var ending sync.WaitGroup
 		for _, g := range fleet {
-			ending.Go(g.end)
+			ending.Go(g.shutDown)
 		}
 		ending.Wait()
 	}()

@@ -39,8 +39,8 @@ func (n *node) command(args ...string) string {
 	return string(out)
 }
 
-// mend corrects the typo and reloads the router's configuration.
-func (n *node) mend(t *testing.T) {
+// correct corrects the typo and reloads the router's configuration.
+func (n *node) correct(t *testing.T) {
 	t.Helper()
 	n.configure(strings.Replace(typo, "com.exmple.", "com.", 1) + listening)
 	n.process.Signal(syscall.SIGHUP)
@@ -96,7 +96,7 @@ func TestRejectedEventsAreHeld(t *testing.T) {
 	if n := len(weather.all()); n > 0 {
 		t.Errorf("%d events have crossed that may not", n)
 	}
-	centre.mend(t)
+	centre.correct(t)
 	if text := gateway.command("queue", "retry", "central"); !strings.Contains(text, "held, trying again") {
 		t.Errorf("retry: %s", text)
 	}

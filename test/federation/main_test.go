@@ -51,7 +51,7 @@ func startWith(t *testing.T, name, config string) *node {
 	n.url = "tcp://" + n.line.address()
 	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", name, config))
 	n.run()
-	t.Cleanup(n.end)
+	t.Cleanup(n.stop)
 	return n
 }
 
@@ -84,7 +84,7 @@ func (n *node) kill() {
 	n.process.Wait()
 }
 
-func (n *node) end() {
+func (n *node) stop() {
 	n.process.Signal(syscall.SIGTERM)
 	if _, err := n.process.Wait(); err != nil {
 		n.Error(err)

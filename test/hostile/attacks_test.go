@@ -146,7 +146,7 @@ func TestLimits(t *testing.T) {
 		for _, w := range readers {
 			deaf := raw(t, w, stage.Simple)
 			deaf.Write(stage.Frame(0, make([]byte, 256<<10+1)))
-			deaf.ended()
+			deaf.expectClosed()
 			unmoved(t, w.Realm())
 		}
 	})
@@ -228,7 +228,7 @@ func TestStorm(t *testing.T) {
 			c.hear("[6,") // the router leaves the connection to the peer, which may say HELLO again
 		case 1:
 			c.say(`[70,99,{}]`)
-			c.ended()
+			c.expectClosed()
 		}
 		c.Close()
 	}
@@ -256,7 +256,7 @@ func TestGuesses(t *testing.T) {
 				if got := c.hear("[3,"); !strings.Contains(got, "wamp.error.authentication_failed") {
 					t.Errorf("heard %s", got)
 				}
-				c.ended()
+				c.expectClosed()
 			})
 		}
 		t.Run("a right one", func(t *testing.T) {

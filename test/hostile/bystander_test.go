@@ -50,7 +50,7 @@ func newBystanders() (*crowd, error) {
 	for _, realm := range realms {
 		b, err := newBystander(realm)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("bystander in %s: %w", realm, err), c.leave())
+			return nil, errors.Join(fmt.Errorf("bystander in %s: %w", realm, err), c.close())
 		}
 		c.all[realm] = b
 		c.work.Go(func() { b.run(ctx) })
@@ -150,8 +150,8 @@ func unmoved(t *testing.T, realm string) {
 	}
 }
 
-// leave ends all rounds and returns what went wrong in any of them.
-func (c *crowd) leave() (err error) {
+// close ends all rounds and returns what went wrong in any of them.
+func (c *crowd) close() (err error) {
 	c.stop()
 	c.work.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)

@@ -76,8 +76,8 @@ func garbage() map[string][]byte {
 // The log reports each kind at most once a minute, possibly before this case.
 func TestGarbage(t *testing.T) {
 	for name, c := range map[string]struct {
-		way  stage.Way
-		told string
+		way    stage.Way
+		logged string
 	}{
 		"tcp":         {stage.Way{Network: "tcp"}, "listener=tcp://"},
 		"tls":         {stage.Way{Network: "tls"}, "listener=tls://"},
@@ -95,7 +95,7 @@ func TestGarbage(t *testing.T) {
 			})
 			unmoved(t, stage.Strict)
 			modest(t)
-			logged(t, 0, `level=WARN msg="connection failed before its first message" `+c.told)
+			logged(t, 0, `level=WARN msg="connection failed before its first message" `+c.logged)
 			if err := house.Crashed(); err != nil {
 				t.Error(err)
 			}
@@ -163,7 +163,7 @@ func TestSlowPeers(t *testing.T) {
 				}
 				c.octets = c.octets[n:]
 			}
-			w.ended()
+			w.expectClosed()
 		})
 	}
 }

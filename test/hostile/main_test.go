@@ -82,5 +82,5 @@ func watched(string) (end func() error, err error) {
 	if bystanders, err = newBystanders(); err != nil {
 		return nil, err
 	}
-	return bystanders.leave, nil
+	return bystanders.close, nil
 }

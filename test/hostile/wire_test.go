@@ -100,8 +100,8 @@ func (w *wire) hear(prefix string) string {
 	}
 }
 
-// ended reads and ignores messages until the router has closed the connection.
-func (w *wire) ended() {
+// expectClosed reads and ignores messages until the router has closed the connection.
+func (w *wire) expectClosed() {
 	w.Helper()
 	if _, err := io.Copy(io.Discard, w); errors.Is(err, os.ErrDeadlineExceeded) {
 		w.Fatal("the router does not hang up")

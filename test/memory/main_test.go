@@ -72,7 +72,7 @@ func start(t *testing.T, more string) *victim {
 	if v.Process, err = program.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(v.end)
+	t.Cleanup(v.shutDown)
 	found, err := v.Logs(`msg=listening url=tcp://(127.0.0.1:\d+)`)
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +89,8 @@ func start(t *testing.T, more string) *victim {
 	return v
 }
 
-// end ends the router and checks its peak memory.
-func (v *victim) end() {
+// shutDown ends the router and checks its peak memory.
+func (v *victim) shutDown() {
 	peak := peak(v.PID())
 	if v.stop != nil {
 		v.stop()

@@ -99,7 +99,7 @@ func TestDevices(t *testing.T) {
 			w.gets(t, fmt.Sprintf("%s|%d|0|%s", m[0], min(qos, 1), m[1]))
 		}
 	}
-	here.hears(t, "kitchen.sensor.temperature.state [21.5] map[] false")
+	here.receives(t, "kitchen.sensor.temperature.state [21.5] map[] false")
 	late := watch(t, b, "+/+/#", 1, "-V", "5")
 	for _, m := range traffic {
 		if strings.Count(m[0], "/") > 0 {

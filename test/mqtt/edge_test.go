@@ -112,7 +112,7 @@ func (l *listener) lines() []string {
 	return slices.Clone(l.list)
 }
 
-func (l *listener) hears(t *testing.T, line string) {
+func (l *listener) receives(t *testing.T, line string) {
 	t.Helper()
 	kit.Eventually(t, line, func() bool { return slices.Contains(l.lines(), line) })
 }

@@ -28,7 +28,7 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 		next[packet.Ping](p)
 		again := b.join(t, v, named(id)) // the former connection ends
 		p.over()
-		again.leave()
+		again.close()
 	},
 	"retained": func(t *testing.T, b *broker, v packet.Version, own string) {
 		p := b.join(t, v)
@@ -54,7 +54,7 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 			t.Error("a new session is present")
 		}
 		p.sub(own+"/+", 2)
-		p.leave()
+		p.close()
 		other := b.join(t, v)
 		for qos := byte(1); qos < 3; qos++ {
 			other.pub(fmt.Sprint(own, "/", qos), "x", qos)
@@ -64,12 +64,12 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 			t.Error("the session is not present")
 		}
 		p.takes(own+"/1|1|0|x", own+"/2|2|0|x")
-		p.leave()
+		p.close()
 		p, ack = b.connect(t, v, named(id)) // a clean one ends it
 		if ack.SessionPresent {
 			t.Error("the session is present for a clean start")
 		}
-		p.leave()
+		p.close()
 	},
 	"redelivery on reconnect": func(t *testing.T, b *broker, v packet.Version, own string) {
 		id := anyID()
@@ -91,7 +91,7 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 				t.Errorf("%+v; before: %+v", m, before)
 			}
 		}
-		b.join(t, v, named(id)).leave()
+		b.join(t, v, named(id)).close()
 	},
 	"a message of QoS 2 is taken once": func(t *testing.T, b *broker, v packet.Version, own string) {
 		id := anyID()
@@ -110,7 +110,7 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 		next[*packet.Ack](p)
 		p.pub(own, "end", 1)
 		w.takes(own+"|1|0|x", own+"|1|0|end")
-		b.join(t, v, named(id)).leave()
+		b.join(t, v, named(id)).close()
 	},
 	"will": func(t *testing.T, b *broker, v packet.Version, own string) {
 		w := b.join(t, v)
@@ -120,7 +120,7 @@ var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 				c.Will = &packet.Will{Topic: own + "/" + name, QoS: qos, Payload: []byte("gone")}
 			}
 		}
-		b.join(t, v, will("quiet", 2)).leave()
+		b.join(t, v, will("quiet", 2)).close()
 		b.join(t, v, will("cut", 2)).conn.Close()
 		w.takes(own + "/cut|2|0|gone")
 		wrong := b.join(t, v, will("wrong", 1))
@@ -391,14 +391,14 @@ var newer = map[string]func(t *testing.T, b *broker, v packet.Version, own strin
 		id := anyID()
 		p := b.join(t, v, lasting(id, 600))
 		p.sub(own, 1)
-		p.leave()
+		p.close()
 		other := b.join(t, v)
 		other.pub(own, "old", 1, packet.Property{ID: packet.MessageExpiry, Number: 1})
 		other.pub(own, "new", 1, packet.Property{ID: packet.MessageExpiry, Number: 600})
 		time.Sleep(2100 * time.Millisecond) // a longer pause is as good
 		p = b.join(t, v, lasting(id, 600))
 		p.takes(own + "|1|0|new")
-		b.join(t, v, named(id)).leave()
+		b.join(t, v, named(id)).close()
 	},
 }
 

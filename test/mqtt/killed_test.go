@@ -58,7 +58,7 @@ func TestKilledBeforePubrel(t *testing.T) {
 			g, b := newDoor(t)
 			w := b.join(t, v, lasting("watch", 600))
 			w.sub("once", 2)
-			w.leave()
+			w.close()
 			p := b.join(t, v, lasting("device", 600))
 			m := packet.Publish{Topic: "once", QoS: 2, ID: 7, Payload: []byte("x")}
 			p.send(&m)

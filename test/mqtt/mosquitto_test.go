@@ -52,13 +52,13 @@ func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 	watch(t, b, "com/example/door", qos).gets(t, fmt.Sprintf(`com/example/door|%d|1|"open"`, qos))
 
 	tell(t, b, "com/example/command", "{\"set\":1}\n")
-	here.hears(t, "com.example.command [map[set:1]] map[] false")
+	here.receives(t, "com.example.command [map[set:1]] map[] false")
 	tell(t, b, "site/7/temperature", "19.5\n")
-	here.hears(t, "com.site.7.temperature [19.5] map[] false")
+	here.receives(t, "com.site.7.temperature [19.5] map[] false")
 	tell(t, b, "com/example/lamp", "\"on\"\n", "-r")
-	here.hears(t, "com.example.lamp [on] map[] false")
+	here.receives(t, "com.example.lamp [on] map[] false")
 	if live { // the broker tells of live messages that they are retained
-		listen(t, g.join(), "com.example.lamp", client.SubscribeOptions{GetRetained: true}).hears(t, "com.example.lamp [on] map[] true")
+		listen(t, g.join(), "com.example.lamp", client.SubscribeOptions{GetRetained: true}).receives(t, "com.example.lamp [on] map[] true")
 	}
 
 	offer(t, c)
@@ -71,7 +71,7 @@ func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 	say(t, c, "com.example.end", client.PublishOptions{}, client.Args("end"))
 	watcher.gets(t, fmt.Sprintf(`com/example/end|%d|0|"end"`, qos))
 	tell(t, b, "com/example/very_end", "1\n")
-	here.hears(t, "com.example.very_end [1] map[] false")
+	here.receives(t, "com.example.very_end [1] map[] false")
 	for _, line := range here.lines() {
 		if strings.HasPrefix(line, "com.example.gw.state") || strings.HasPrefix(line, "com.example.weather") || strings.HasPrefix(line, "com.example.door") || strings.HasPrefix(line, "com.example.end") {
 			t.Errorf("an event has come back: %s", line)
@@ -260,7 +260,7 @@ func TestOutage(t *testing.T) {
 	here := listen(t, c, "com.example.in", client.SubscribeOptions{})
 	b.subscribed(t, "runnel-gw-broker", 1)
 	tell(t, b, "com/example/in", "0\n")
-	here.hears(t, "com.example.in [0] map[] false") // the subscription stands
+	here.receives(t, "com.example.in [0] map[] false") // the subscription stands
 	way.close()
 	if _, err := g.Logs(`not connected to the broker`); err != nil {
 		t.Fatal(err)
@@ -275,7 +275,7 @@ func TestOutage(t *testing.T) {
 	if got := complete(t, upTo(500), w.lines); !slices.IsSorted(got) {
 		t.Errorf("out: %v", firstDescent(got))
 	}
-	here.hears(t, "com.example.in [500] map[] false")
+	here.receives(t, "com.example.in [500] map[] false")
 	if n := len(here.lines()); n != 501 {
 		t.Errorf("%d events came in", n)
 	}

@@ -38,7 +38,7 @@ func TestNATSClusterLosesANode(t *testing.T) {
 	complete(t, upTo(events), w.lines)
 	kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == events })
 	tell(t, nodes[2], "com/example/command", "\"close\"\n")
-	here.hears(t, "com.example.command [close] map[] false")
+	here.receives(t, "com.example.command [close] map[] false")
 	if !strings.Contains(g.Stderr.Text(), nodes[1].url()) {
 		t.Errorf("the gateway has not gone to another node\n%v", g.Process)
 	}

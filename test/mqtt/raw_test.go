@@ -122,8 +122,8 @@ func (p *peer) over() (code packet.Code) {
 	}
 }
 
-// leave sends DISCONNECT and waits for the end.
-func (p *peer) leave() {
+// close sends DISCONNECT and waits for the end.
+func (p *peer) close() {
 	p.Helper()
 	p.send(&packet.Disconnect{})
 	p.conn.(*net.TCPConn).CloseWrite()

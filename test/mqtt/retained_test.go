@@ -22,7 +22,7 @@ func TestRetainedCommandRunsOnce(t *testing.T) {
 			here := listen(t, g.join(), "com.example.", client.SubscribeOptions{})
 			b.subscribed(t, "runnel-gw-broker", 1)
 			tell(t, b, "com/example/pump", "\"on\"\n", "-r")
-			here.hears(t, "com.example.pump [on] map[] false")
+			here.receives(t, "com.example.pump [on] map[] false")
 			for i := range 2 {
 				way.close()
 				way.open(b)
@@ -31,7 +31,7 @@ func TestRetainedCommandRunsOnce(t *testing.T) {
 					b.subscribed(t, "runnel-gw-broker", i+2)
 				}
 				tell(t, b, "com/example/end", fmt.Sprintf("%d\n", i))
-				here.hears(t, fmt.Sprintf("com.example.end [%d] map[] false", i))
+				here.receives(t, fmt.Sprintf("com.example.end [%d] map[] false", i))
 			}
 			if n := strings.Count(strings.Join(here.lines(), "\n"), "com.example.pump"); n != 1 {
 				t.Errorf("the command ran %d times: %v", n, here.lines())
@@ -45,7 +45,7 @@ func TestRetainedCommandRunsOnce(t *testing.T) {
 			g.up(1)
 			again := listen(t, g.join(), "com.example.", client.SubscribeOptions{})
 			tell(t, b, "com/example/end", "\"restarted\"\n")
-			again.hears(t, "com.example.end [restarted] map[] false")
+			again.receives(t, "com.example.end [restarted] map[] false")
 			if n := strings.Count(b.Stderr.Text(), "Received SUBSCRIBE from runnel-gw-broker"); n != 1 {
 				t.Errorf("the gateway subscribed %d times\n%v", n, b.Process)
 			}

@@ -101,7 +101,7 @@ func TestServices(t *testing.T) {
 			}
 			for _, e := range s.in {
 				tell(t, b, e.topic, e.message+"\n", clientArgs...)
-				here.hears(t, e.heard)
+				here.receives(t, e.heard)
 			}
 		})
 	}

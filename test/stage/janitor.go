@@ -23,8 +23,8 @@ role = "janitor"
 ticket = "janitor"
 `
 
-// gone waits until the sessions have left the realm.
-func (s *Scene) gone(ids ...uint64) {
+// awaitLeft waits until the sessions have left the realm.
+func (s *Scene) awaitLeft(ids ...uint64) {
 	s.Helper()
 	unix := Way{Network: "unix", Serializer: wamp.JSON}
 	l, _, err := s.House.dial(unix, s.Realm, nil)

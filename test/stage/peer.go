@@ -334,6 +334,6 @@ func (p *Peer) Cut() {
 func (p *Peer) awaitGone() {
 	p.Helper()
 	if p.ID != 0 {
-		p.gone(p.ID)
+		p.awaitLeft(p.ID)
 	}
 }

@@ -30,7 +30,7 @@ var scenes atomic.Int64
 // Scene begins a case.
 func (h *House) Scene(t *testing.T, w Way, realm string) *Scene {
 	s := &Scene{T: t, House: h, Way: w, Realm: realm, Names: say.Names{}, own: fmt.Sprintf("s%d", scenes.Add(1))}
-	t.Cleanup(s.end)
+	t.Cleanup(s.close)
 	return s
 }
 
@@ -153,12 +153,12 @@ func (p *Peer) Welcomed() {
 	p.open = true
 }
 
-// end closes the sessions of all peers, and waits until they are gone.
-func (s *Scene) end() {
+// close closes the sessions of all peers, and waits until they are gone.
+func (s *Scene) close() {
 	var ids []uint64
 	for _, p := range s.peers {
 		if p.open && !s.Failed() {
-			p.leave()
+			p.sendGoodbye()
 		}
 		p.link.close()
 		for range p.heard { // until it is closed
@@ -168,12 +168,12 @@ func (s *Scene) end() {
 		}
 	}
 	if len(ids) > 0 && !s.Failed() {
-		s.gone(ids...)
+		s.awaitLeft(ids...)
 	}
 }
 
-// leave closes the session by GOODBYE, and ignores the messages that still arrive.
-func (p *Peer) leave() {
+// sendGoodbye closes the session by GOODBYE, and ignores the messages that still arrive.
+func (p *Peer) sendGoodbye() {
 	data, err := p.Names.Encode(p.Way.Serializer, `[6,{},"wamp.close.close_realm"]`)
 	if err != nil || p.link.send(data) != nil {
 		return
