@@ -263,3 +263,38 @@ func TestHeldRecordsLongerThanTheirEvents(t *testing.T) {
 		}
 	})
 }
+
+// A few events may keep many files alive. The oldest are dropped once the files together exceed MaxOctets, and not before.
+func TestHeldFilesAtTheirLimit(t *testing.T) {
+	const most = 64 << 10 // files of 4 KiB
+	for beyond, want := range map[int]bool{0: true, 1: false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{MaxOctets: most})
+			size := func() (sum int) {
+				b.disk.mu.Lock()
+				defer b.disk.mu.Unlock()
+				for name, file := range b.disk.names {
+					if strings.Contains(name, "held") {
+						sum += len(file.data)
+					}
+				}
+				return sum
+			}
+			for n := 0; size() < most-6000; n++ {
+				b.hold("a.kept"+strings.Repeat("x", n), 1, 100, true)
+				b.hold("a.gone", 1, 3700, true)
+				b.DiscardHeld("a.gone")
+				time.Sleep(3 * time.Second)
+			}
+			before := size()
+			b.hold("a.rest1", 1, 500, true)
+			record := size() - before - 500 // of the same topic length
+			b.hold("a.rest2", 1, most-size()-record+beyond, true)
+			octets, kept := size(), b.heldEvents("a.kept") == 1
+			if kept != want || want && octets != most {
+				t.Errorf("files of %d bytes: the oldest event is kept: %v, want %v", octets, kept, want)
+			}
+			b.consistent()
+		})
+	}
+}
