@@ -16,7 +16,7 @@ import (
 //
 //	unknown  no session, or none has been listed yet
 //	known    the catalog is what the router has
-//	denied the router does not report, or there are too many to follow
+//	denied   the router does not report, or there are too many to follow
 //
 //	from            to               when
 //	unknown         known, denied    the side was joined: the listing has succeeded, or failed
