@@ -13,7 +13,7 @@ import (
 //
 //	nothing                          no arguments
 //	a JSON value                     one argument, with the very bytes
-// 	{"args": [...], "kwargs": {...}} these arguments, as with the MQTT link; the white space around the two is lost
+//	{"args": [...], "kwargs": {...}} these arguments, as with the MQTT link; the white space around the two is lost
 //	anything else                    one binary
 //
 // With Door.Text, a payload is a string as it stands if it is UTF-8 and not a JSON object, array, number, true, false
