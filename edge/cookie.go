@@ -30,7 +30,7 @@ func (s *session) fromCookie(r *auth.Request, methods []string) *auth.Identity {
 	return &id
 }
 
-// rememberCookie has the connection's cookie identify the peer, which has answered a CHALLENGE.
+// rememberCookie makes the connection's cookie identify the peer, which has answered a CHALLENGE.
 func (s *session) rememberCookie(id *auth.Identity) {
 	c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies
 	if c == nil || jar == nil {

@@ -139,7 +139,7 @@ func (c *courier) DeliverGap(g durable.Gap) durable.Verdict {
 	return c.send(&codec.Message{Type: wamp.Event, ID: c.as.id, Publication: g.ID}, g.Redelivered, g.Sent)
 }
 
-// send appends an EVENT to the session's outbox. KeyConfirm has the peer acknowledge it, and keeps it from being dropped.
+// send appends an EVENT to the session's outbox. KeyConfirm makes the peer acknowledge it, and prevents its being dropped.
 func (c *courier) send(event *codec.Message, redelivered, sent bool) durable.Verdict {
 	peer, t := c.seat.session, &c.turn
 	if redelivered {

@@ -180,7 +180,7 @@ func (c *Conn) roomPlain() {
 	c.room()
 }
 
-// renew replaces the buffer, which is empty, by one of the connection's own that the account is not charged for.
+// renew replaces the empty buffer by one of the connection's own, for which the account is not charged.
 func (c *Conn) renew(size int) {
 	c.release()
 	c.buf = make([]byte, size)
