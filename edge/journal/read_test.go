@@ -123,9 +123,18 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// garbage returns lengths of garbage: after it, the head of the next record is in the same window, across its end, or
+// behind it.
+func garbage() (lengths []int) {
+	for n := range 40 {
+		lengths = append(lengths, n, windowSize-n)
+	}
+	return append(lengths, windowSize+1, 3*windowSize)
+}
+
 // Garbage of any length between two records costs neither of them.
 func TestGarbageBetween(t *testing.T) {
-	for n := range 40 {
+	for _, n := range garbage() {
 		for _, last := range []string{"two", ""} {
 			for _, fill := range []byte{0, 1, 0xff} {
 				data := append(segmentOf("one"), bytes.Repeat([]byte{fill}, n)...)
@@ -204,6 +213,34 @@ func TestFrom(t *testing.T) {
 	})
 	if read, _, next := from(0, octets, 100); !slices.Equal(read, []string{"one", "", "five"}) || next != octets {
 		t.Errorf("with a damaged head: %q, next %d", read, next)
+	}
+}
+
+// From finds the next record after garbage of any length, also if the garbage comes first.
+func TestFromAfterGarbage(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<20)
+	l.add("one")
+	number, _ := l.Newest()
+	for _, n := range garbage() {
+		for _, fill := range []byte{0, 1, 0xff} {
+			for _, records := range [][]string{{"one", "two"}, {"one", ""}, {"two"}, {""}} {
+				last := len(records) - 1
+				data := append(segmentOf(records[:last]...), bytes.Repeat([]byte{fill}, n)...)
+				data = appendHere(data, records[last])
+				l.edit(func([]byte) []byte { return data })
+				var read []string
+				next, err := l.From(number, 0, int64(len(data)), nil, func(record []byte, end int64) bool {
+					read = append(read, string(record))
+					if len(read) == len(records) && end != int64(len(data)) {
+						t.Errorf("the last of %q ends at %d of %d", records, end, len(data))
+					}
+					return true
+				})
+				if !slices.Equal(read, records) || next != int64(len(data)) || err != nil {
+					t.Errorf("%d bytes of %d before the last of %q: read %q, next %d of %d, %v", n, fill, records, read, next, len(data), err)
+				}
+			}
+		}
 	}
 }
 
