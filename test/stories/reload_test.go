@@ -219,14 +219,7 @@ func TestReloadNeedsPermission(t *testing.T) {
 // The router tells systemd when a reload begins and when it ends, even if it changes nothing.
 func TestReloadNotifies(t *testing.T) {
 	dir := t.TempDir()
-	systemd := notified(t, dir)
-	hears := func(pattern string) {
-		t.Helper()
-		var b [256]byte
-		if n, err := systemd.Read(b[:]); err != nil || !regexp.MustCompile(pattern).Match(b[:n]) {
-			t.Fatalf("%q, %v; want %s", b[:n], err, pattern)
-		}
-	}
+	hears := notices(t, dir)
 	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify")
 	p := launch(t, cmd)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"regexp"
 	"syscall"
 	"testing"
 )
@@ -13,14 +12,7 @@ import (
 // ends the wait, and SIGTERM ends the process. The start after a regular end does not wait.
 func TestRestartsWait(t *testing.T) {
 	dir := t.TempDir()
-	systemd := notified(t, dir)
-	hears := func(pattern string) {
-		t.Helper()
-		var b [256]byte
-		if n, err := systemd.Read(b[:]); err != nil || !regexp.MustCompile(pattern).Match(b[:n]) {
-			t.Fatalf("%q, %v; want %s", b[:n], err, pattern)
-		}
-	}
+	hears := notices(t, dir)
 	run := func(config string) *process {
 		cmd := command("run", "--strict", "-c", write(t, dir, "runnel.toml", config))
 		cmd.Env = append(cmd.Env, "RUNTIME_DIRECTORY="+dir, "NOTIFY_SOCKET="+dir+"/notify")

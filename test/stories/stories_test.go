@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -277,4 +278,17 @@ func notified(t *testing.T, dir string) *net.UnixConn {
 	t.Cleanup(func() { systemd.Close() })
 	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
 	return systemd
+}
+
+// notices is notified for a test that expects each notification: hears waits for the next one, which must match the pattern.
+func notices(t *testing.T, dir string) (hears func(pattern string)) {
+	t.Helper()
+	systemd := notified(t, dir)
+	return func(pattern string) {
+		t.Helper()
+		var b [256]byte
+		if n, err := systemd.Read(b[:]); err != nil || !regexp.MustCompile(pattern).Match(b[:n]) {
+			t.Fatalf("%q, %v; want %s", b[:n], err, pattern)
+		}
+	}
 }
