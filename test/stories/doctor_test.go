@@ -70,20 +70,13 @@ url = "unix://%s/runnel.sock"
 }
 
 func link(url string) string {
-	return fmt.Sprintf(`
-[[uplink]]
-name = "central"
-url = [%q]
-reconnect_max = "500ms"
-[[uplink.export]]
-topic = "story."
-match = "prefix"
+	return central(url) + `
 [[uplink.export]]
 procedure = "story.pump"
 [[uplink.import]]
 topic = "command."
 match = "prefix"
-`, url)
+`
 }
 
 // A healthy gateway has no findings. A permission that the centre lacks is one, with the URI and what to add.

@@ -68,21 +68,14 @@ func sensor(t *testing.T, d *pty.Device) *client.Client {
 // The whole path: a device on a serial line, a local program, a central router, a program there, and a call back.
 func TestFromSensorToCloud(t *testing.T) {
 	centre := serve(t, "")
-	r, device := serveLine(t, fmt.Sprintf(`
-[[uplink]]
-name = "central"
-url = [%q]
-reconnect_max = "500ms"
-[[uplink.export]]
-topic = "story."
-match = "prefix"
+	r, device := serveLine(t, central(centre.tcp)+`
 [[uplink.export]]
 procedure = "story."
 match = "prefix"
 [[uplink.import]]
 topic = "command."
 match = "prefix"
-`, centre.tcp))
+`)
 	here := r.subscribe(t, r.unix, "story.weather")
 	there := centre.subscribe(t, centre.ws(), "story.weather")
 	r.logs("link is up")
@@ -131,18 +124,11 @@ match = "prefix"
 // The edge works while the centre is down, and the link reconnects by itself.
 func TestCentreAway(t *testing.T) {
 	centre := serve(t, "")
-	edge := serve(t, fmt.Sprintf(`
-[[uplink]]
-name = "central"
-url = [%q]
-reconnect_max = "200ms"
-[[uplink.export]]
-topic = "story."
-match = "prefix"
+	edge := serve(t, central(centre.unix)+`
 [[uplink.import]]
 procedure = "central."
 match = "prefix"
-`, centre.unix))
+`)
 	edge.logs("link is up")
 	centre.Signal(syscall.SIGTERM)
 	centre.wait()

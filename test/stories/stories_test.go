@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -291,4 +292,17 @@ func notices(t *testing.T, dir string) (hears func(pattern string)) {
 			t.Fatalf("%q, %v; want %s", b[:n], err, pattern)
 		}
 	}
+}
+
+// central is the TOML of an uplink that exports the topics below "story.". Its other rules follow.
+func central(url string) string {
+	return fmt.Sprintf(`
+[[uplink]]
+name = "central"
+url = [%q]
+reconnect_max = "500ms"
+[[uplink.export]]
+topic = "story."
+match = "prefix"
+`, url)
 }
