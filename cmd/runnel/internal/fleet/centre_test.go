@@ -37,11 +37,11 @@ type centre struct {
 	deaf   error // of Linked and Refresh
 }
 
-var centreText = "version = 1\n" + realmText("realm1", false, `"call", "register", "subscribe"`, "pump") + realmText("narrow", true, `"call", "subscribe"`, "Pump-2")
+var centreText = "version = 1\n" + realmText("realm1", false, `"call", "register", "subscribe"`, "pump", "valve") + realmText("narrow", true, `"call", "subscribe"`, "Pump-2")
 
-// realmText returns a realm whose sessions are operators, with one gateway.
-func realmText(name string, strict bool, allow, gateway string) string {
-	return fmt.Sprintf(`[[realm]]
+// realmText returns a realm whose sessions are operators, with gateways.
+func realmText(name string, strict bool, allow string, gateways ...string) string {
+	text := fmt.Sprintf(`[[realm]]
 name = %q
 strict = %v
 anonymous = "operator"
@@ -54,11 +54,15 @@ allow = [%s]
 [[realm.role]]
 name = "gateway"
 forward = true
-[[realm.principal]]
+`, name, strict, allow)
+	for _, authid := range gateways {
+		text += fmt.Sprintf(`[[realm.principal]]
 authid = %q
 role = "gateway"
 ticket = "a-long-ticket-for-the-pump"
-`, name, strict, allow, gateway)
+`, authid)
+	}
+	return text
 }
 
 // newCentre runs a centre until the test ends.

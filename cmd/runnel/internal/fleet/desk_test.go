@@ -74,11 +74,9 @@ func attend(t *testing.T, node *client.Client, r Report) *attending {
 	return a
 }
 
-// The state of a node is listed and published while its link is up, and after that.
-func TestStatesOfNodes(t *testing.T) {
-	c := newCentre(t)
-	c.desk(t, "realm1", false)
-	o, node := c.operator(t), c.join(t, "realm1", "pump")
+// watch returns the published states of nodes: id, up, length of the queues, name.
+func watch(t *testing.T, o *client.Client) <-chan string {
+	t.Helper()
 	states := make(chan string, 99)
 	_, err := o.Subscribe(t.Context(), onState, client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
 		text := "gone"
@@ -89,6 +87,15 @@ func TestStatesOfNodes(t *testing.T) {
 		states <- strings.TrimPrefix(e.Topic(), onState) + " " + text
 	})
 	kit.Must(t, err)
+	return states
+}
+
+// The state of a node is listed and published while its link is up, and after that.
+func TestStatesOfNodes(t *testing.T) {
+	c := newCentre(t)
+	c.desk(t, "realm1", false)
+	o, node := c.operator(t), c.join(t, "realm1", "pump")
+	states := watch(t, o)
 	wait := func(want string) {
 		t.Helper()
 		for got := ""; got != want; {
@@ -149,6 +156,30 @@ func TestStatesOfNodes(t *testing.T) {
 	}
 	if _, failure := ask(t, o, NodeGet, client.Args("pump")); failure != NoSuchNode {
 		t.Errorf("a node that is forgotten: %q", failure)
+	}
+}
+
+// A state is published once after a change, and not again when other nodes change.
+func TestStateIsPublishedOnce(t *testing.T) {
+	c := newCentre(t)
+	c.desk(t, "realm1", false)
+	o, pump, valve := c.operator(t), c.join(t, "realm1", "pump"), c.join(t, "realm1", "valve")
+	states := watch(t, o)
+	expect := func(want string) {
+		t.Helper()
+		if got := kit.Receive(t, want, states); got != want {
+			t.Errorf("%q is published, want %q", got, want)
+		}
+	}
+	attend(t, pump, Report{})
+	expect("pump true 0 <nil>")
+	attend(t, valve, Report{})
+	expect("valve true 0 <nil>")
+	for n := range 2 {
+		if _, failure := ask(t, valve, Tell, client.Args(Report{Queues: []QueueReport{{"c", n + 1, 0}}})); failure != "" {
+			t.Error(failure)
+		}
+		expect(fmt.Sprintf("valve true %d <nil>", n+1))
 	}
 }
 
