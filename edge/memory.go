@@ -24,7 +24,7 @@ func (s *session) openAccount(r *Router) error {
 	}
 	t := s.conn.Transport()
 	account, err := r.options().Memory.Open(budget.Peer{
-		Name: t.Remote, Base: sessionCost, Joined: t.Internal, Vital: t.Internal, End: func() { s.conn.Close() },
+		Name: t.Remote, Base: sessionCost, Joined: t.Internal, Vital: t.Internal, Close: func() { s.conn.Close() },
 	})
 	if err != nil {
 		return refusal{wamp.Unavailable, err.Error()}

@@ -36,7 +36,7 @@ func (l *Listener) openAccount(conn net.Conn) (*budget.Account, error) {
 	if !l.opts.Descriptors.take(l.network == "unix" && l.web == nil) {
 		return nil, errNoDescriptors
 	}
-	peer := budget.Peer{Name: conn.RemoteAddr().String(), Base: connCost, System: systemUsual, End: func() { conn.Close() }}
+	peer := budget.Peer{Name: conn.RemoteAddr().String(), Base: connCost, System: systemUsual, Close: func() { conn.Close() }}
 	if l.tls != nil {
 		peer.Base = tlsCost
 	}

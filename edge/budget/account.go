@@ -18,12 +18,12 @@ func Buffer(octets int) int {
 // Account is the part of the budget that one peer uses.
 type Account struct {
 	// Static after construction.
-	budget *Budget
-	peer   string
-	base   int64
-	system int64 // bytes that the system buffers for a peer that reads nothing
-	close  func()
-	vital  bool
+	budget    *Budget
+	peer      string
+	base      int64
+	system    int64 // bytes that the system buffers for a peer that reads nothing
+	closePeer func()
+	vital     bool
 
 	done  chan struct{} // closed when the peer is cut or the account is closed
 	stuck atomic.Int64  // since when the peer reads nothing, in Unix nanoseconds; 0: it reads
@@ -43,7 +43,7 @@ type Peer struct {
 	Name   string // for the log
 	Base   int    // bytes that the connection takes at rest
 	System int    // bytes that the system may buffer for a peer that reads nothing
-	End    func() // closes the connection; called in a goroutine of its own
+	Close  func() // closes the connection; called in a goroutine of its own
 	Joined bool   // the peer has joined a realm
 	Vital  bool   // part of this process; never refused and never cut
 }
@@ -53,7 +53,7 @@ func (b *Budget) Open(p Peer) (*Account, error) {
 	if b == nil {
 		return nil, nil
 	}
-	a := &Account{budget: b, peer: p.Name, base: int64(p.Base), system: int64(p.System), close: p.End, vital: p.Vital,
+	a := &Account{budget: b, peer: p.Name, base: int64(p.Base), system: int64(p.System), closePeer: p.Close, vital: p.Vital,
 		stranger: !p.Joined, done: make(chan struct{})}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,7 +13,7 @@ const kib = 1 << 10
 func (b *Budget) peer(t *testing.T, base int, joined bool) *Account {
 	t.Helper()
 	var a *Account
-	a, err := b.Open(Peer{Base: base, System: kib, Joined: joined, End: func() { a.Close() }})
+	a, err := b.Open(Peer{Base: base, System: kib, Joined: joined, Close: func() { a.Close() }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (b *Budget) cut(a *Account) {
 	a.mu.Unlock()
 	b.cuts.Add(1)
 	b.reports.note()
-	if a.close != nil {
-		go a.close()
+	if a.closePeer != nil {
+		go a.closePeer()
 	}
 }

@@ -193,7 +193,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 		return errCrowded
 	}
 	c := newConn(s, rand.Text(), p, peer, place)
-	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, End: func() { c.disconnect(budget.ErrCut) }}); err != nil {
+	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, Close: func() { c.disconnect(budget.ErrCut) }}); err != nil {
 		c.disconnect(io.EOF)
 		c.Close()
 		return refusal{http.StatusServiceUnavailable, err.Error()}

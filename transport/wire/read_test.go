@@ -76,7 +76,7 @@ func TestPlainReads(t *testing.T) {
 func charged(t *testing.T, rw io.ReadWriteCloser, limit int64) (c *Conn, used func() int64) {
 	t.Helper()
 	memory := budget.New(limit, slog.New(slog.DiscardHandler))
-	account, err := memory.Open(budget.Peer{Name: "peer", End: func() {}})
+	account, err := memory.Open(budget.Peer{Name: "peer", Close: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}

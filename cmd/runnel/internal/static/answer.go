@@ -52,7 +52,7 @@ func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 func (s *server) send(w http.ResponseWriter, r *http.Request, f *file, status int, from, length int64) {
 	control, cut := http.NewResponseController(w), atomic.Bool{}
 	b := make([]byte, min(length, pieceSize))
-	account, err := s.Memory.Open(budget.Peer{Name: r.RemoteAddr, Base: len(b), End: func() {
+	account, err := s.Memory.Open(budget.Peer{Name: r.RemoteAddr, Base: len(b), Close: func() {
 		cut.Store(true)
 		control.SetWriteDeadline(time.Now())
 	}})
