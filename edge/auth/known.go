@@ -19,7 +19,7 @@ func (p *Principals) Knows(r Request) bool {
 	a := p.newAttempt(r, set)
 	for _, m := range order {
 		if m&byTransport != 0 {
-			if who, _ := p.byTransport(m, &r); who != nil {
+			if who, _ := p.transportPrincipal(m, &r); who != nil {
 				return true
 			}
 		} else if a.decoy == "" && a.who.methods&m != 0 {

@@ -29,8 +29,8 @@ func certificateKey(text string) string {
 	return "cn:" + text
 }
 
-// byTransport returns the principal that the transport identifies. It must have the authid in HELLO, if there is one.
-func (p *Principals) byTransport(m methods, r *Request) (*principal, *Refused) {
+// transportPrincipal returns the principal that the transport identifies. It must have the authid in HELLO, if there is one.
+func (p *Principals) transportPrincipal(m methods, r *Request) (*principal, *Refused) {
 	who, what := p.byPeer(m, r.Transport)
 	switch {
 	case who == nil:

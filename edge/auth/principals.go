@@ -112,7 +112,7 @@ func (p *Principals) Begin(r Request) (*Identity, Exchange, error) {
 	a := p.newAttempt(r, set)
 	for _, m := range order {
 		if m&byTransport != 0 {
-			if who, _ := p.byTransport(m, &r); who != nil {
+			if who, _ := p.transportPrincipal(m, &r); who != nil {
 				id := who.identity(m, nil)
 				return &id, nil, nil
 			}
@@ -159,7 +159,7 @@ func (p *Principals) refusal(r *Request) *Refused {
 	for _, name := range r.Methods {
 		m := parseMethod(name) & p.methods
 		if m&byTransport != 0 {
-			_, err := p.byTransport(m, r)
+			_, err := p.transportPrincipal(m, r)
 			return err
 		}
 		if m != 0 {
