@@ -208,7 +208,7 @@ func (a *acknowledgements) removeSession(t *turn, s *session) {
 		}
 	}
 	s.withheld = nil
-	s.numberings.Leave()
+	s.numberings.Close()
 	for _, w := range s.unconfirmed {
 		a.resolve(t, w, outcome{err: refusal{wamp.Unavailable, "a subscriber that had to confirm the event has left"}})
 	}

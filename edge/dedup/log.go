@@ -124,7 +124,7 @@ func (l *Log[W]) write() {
 	l.Recorded(batch)
 }
 
-// records encodes the numberings of the batch, or all of them if the journal is to be rewritten. Holds Mutex.
+// records encodes the numberings of the batch, or all of them if the journal is to be rewritten. The caller holds Mutex.
 func (l *Log[W]) records(batch []*Mark[W]) (list [][]byte) {
 	if l.rewrite || l.journal.Octets() > 2*l.compact+fewBytes {
 		l.rewrite = true

@@ -127,8 +127,8 @@ func (m *Mark[W]) Done(routed bool) {
 	}
 }
 
-// Leave notes that a client has ended. Its numberings stay until the table needs their room.
-func (c *Client[W]) Leave() {
+// Close notes that a client has ended. Its numberings stay until the table needs their room.
+func (c *Client[W]) Close() {
 	for _, n := range c.used {
 		n.user = nil
 	}

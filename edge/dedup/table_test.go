@@ -19,12 +19,12 @@ func TestNumberingsAreBounded(t *testing.T) {
 	use(connected, "connected")
 	use(before, "came again")
 	use(now, "came again")
-	now.Leave()
+	now.Close()
 	const all, more = maxNumberings + 100, 102
 	for i := range all {
 		client := new(Client[int])
 		use(client, fmt.Sprint(i))
-		client.Leave()
+		client.Close()
 	}
 	if len(table.numberings) != maxNumberings || !kept("connected") || !kept("came again") {
 		t.Errorf("%d, %v, %v", len(table.numberings), kept("connected"), kept("came again"))
@@ -189,7 +189,7 @@ func TestTableIsFull(t *testing.T) {
 	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != ErrFull {
 		t.Errorf("one more: %v", err)
 	}
-	if clients[7].Leave(); table.numberings[Key{"a", "7", 1}].user != nil {
+	if clients[7].Close(); table.numberings[Key{"a", "7", 1}].user != nil {
 		t.Error("a client that has left still uses its numbering")
 	}
 	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != nil {
@@ -206,7 +206,7 @@ func TestNumberingChangesHands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before.Leave()
+	before.Close()
 	if n := table.numberings[Key{"a", "n", 1}]; n.user != &after || len(before.used) > 0 || len(after.used) != 1 {
 		t.Errorf("it is used by the client that has come: %v", n.user == &after)
 	}
