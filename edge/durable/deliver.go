@@ -266,7 +266,7 @@ func (p *pass) passLost(position uint64) {
 	p.next = position + 1
 }
 
-// offer is an event that a pass delivers, and what the consumers that were tried have said to it.
+// offer is an event that a pass delivers, and the results of the consumers that were tried.
 type offer struct {
 	*head
 	entry    *entry
@@ -277,7 +277,7 @@ type offer struct {
 	dated    bool
 
 	tried    []*Attachment
-	own, old bool // it is of one of them; too old for one of them
+	own, old bool // one of them has published the event; it is too old for one of them
 }
 
 // deliver gives an event to the first consumer that may receive it and has room, and for which the event is not too old.
