@@ -215,7 +215,7 @@ func mayReceive(e *store.Event, place *seat) bool {
 	if e.Filter != nil && !peer.admittedBy(e.Filter) {
 		return false
 	}
-	return !place.guarded.Load() || place.mayReceive(e.Topic)
+	return !place.guarded.Load() || place.mayReceiveTopic(e.Topic)
 }
 
 // admittedBy reports whether black and white lists admit the session.
@@ -223,8 +223,8 @@ func (s *session) admittedBy(lists *filter.Filter) bool {
 	return lists.Admits(s.id, s.authid, s.role().Name())
 }
 
-// mayReceive reports whether the session in a guarded seat may receive the events of a topic.
-func (s *seat) mayReceive(topic []byte) bool {
+// mayReceiveTopic reports whether the session in a guarded seat may receive the events of a topic.
+func (s *seat) mayReceiveTopic(topic []byte) bool {
 	if s.granted.Load() {
 		return !s.session.role().Forbids(auth.Subscribe, topic)
 	}

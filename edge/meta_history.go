@@ -43,7 +43,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 		return nil, err
 	}
 	mayHave := func(e *store.PastEvent) bool {
-		return c.caller.admittedBy(e.Filter) && (!place.guarded.Load() || place.mayReceive(e.Topic))
+		return c.caller.admittedBy(e.Filter) && (!place.guarded.Load() || place.mayReceiveTopic(e.Topic))
 	}
 	return c.pastEvents(sub, query.Choose(sub.history.All(), mayHave))
 }

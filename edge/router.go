@@ -167,7 +167,7 @@ func (r *Router) Serve(conn Conn) error {
 		conn.Close()
 		return wamp.CloseShutdown
 	}
-	defer r.release(conn)
+	defer r.stopServing(conn)
 	var hello []byte
 	for {
 		s, err := r.join(conn, hello)
@@ -189,8 +189,8 @@ func (r *Router) Serve(conn Conn) error {
 	}
 }
 
-// release closes the connection of a peer that enter has let in, and no longer counts it.
-func (r *Router) release(conn Conn) {
+// stopServing closes the connection of a peer, and no longer counts the peer.
+func (r *Router) stopServing(conn Conn) {
 	conn.Close()
 	r.open.Add(-1)
 	r.serving.Done()
@@ -213,6 +213,7 @@ func (r *Router) joined(conn Conn) {
 	delete(r.joining, conn)
 }
 
+// startServing counts the peer behind conn. It reports false if the router takes no more peers.
 func (r *Router) startServing(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -36,8 +36,8 @@ func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 	return best
 }
 
-// weight returns the weight of the callee for a resource key. A callee that reaches nodes at
-// other routers has the highest weight of these.
+// weight returns the weight of the callee for a resource key. A callee that reaches nodes at other routers has the highest
+// weight of these.
 func (s *calleeSeat) weight(resource string) (weight uint64) {
 	nodes := s.node
 	if far := s.far.Load(); far != nil && *far != "" {
@@ -51,7 +51,7 @@ func (s *calleeSeat) weight(resource string) (weight uint64) {
 
 // answering returns the callee for a call, and its registration; nil if there is none. For a call with a resource key it
 // also considers the nodes at other routers that callees have named. Of both, the more specific registration wins; at equal
-// patterns, the greater weight. A call never goes back to its caller.
+// patterns, the greater weight. The caller is not chosen for nodes that it has named.
 func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registration, seat *calleeSeat) {
 	reg, ok := s.realm.procedure(uri)
 	if !ok {

@@ -26,7 +26,7 @@ func newStream(m *codec.Message, seat *calleeSeat, o callOptions) *stream {
 // maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// noteUnfinished remembers a call that ended before its last chunk. The caller cannot know that yet, and may send more. The caller
+// noteUnfinished remembers a call that ended before its last chunk. The peer cannot know that yet, and may send more. The caller
 // holds pending.mu.
 func (s *session) noteUnfinished(request wamp.ID) {
 	if len(s.unfinished) == maxUnfinished {
