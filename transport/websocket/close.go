@@ -55,7 +55,7 @@ func (c *Conn) closeHandshake(code frame.Code, reason string, await func()) {
 	err := c.socket.sendClose(code, reason)
 	c.reading.Lock() // a running ReadMessage returns when CLOSE arrives or the socket is closed
 	defer c.reading.Unlock()
-	c.leaveBuffers()
+	c.detachBuffers()
 	if err == nil {
 		await()
 	}
@@ -98,10 +98,10 @@ func (c *Conn) awaitEnd() {
 	}
 }
 
-// leaveBuffers leaves the buffers to the caller of ReadMessage, which may still use the last message.
-func (c *Conn) leaveBuffers() {
+// detachBuffers gives up the buffers for the caller of ReadMessage, which may still use the last message.
+func (c *Conn) detachBuffers() {
 	c.discardHeld()
 	c.socket.wire.Detach()
-	c.parts.release(c.socket)
-	c.plain.release(c.socket)
+	c.parts.detach(c.socket)
+	c.plain.detach(c.socket)
 }

@@ -293,8 +293,8 @@ func (a *assembly) giveBack(s *socket) {
 	a.buf, a.n, a.charge = nil, 0, 0
 }
 
-// release leaves the buffer to the goroutine that was given bytes of it.
-func (a *assembly) release(s *socket) {
+// detach gives up the buffer, because another goroutine may still use bytes of it.
+func (a *assembly) detach(s *socket) {
 	a.loan.Forget()
 	a.giveBack(s)
 }
