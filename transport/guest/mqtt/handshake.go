@@ -129,7 +129,7 @@ func (c *Conn) begin() {
 		c.welcome(saved)
 		return
 	}
-	c.leaveWill(func() { c.welcome(saved) })
+	c.addWill(func() { c.welcome(saved) })
 }
 
 // welcome answers CONNECT.
@@ -142,7 +142,7 @@ func (c *Conn) welcome(saved *session) {
 		c.restore(saved)
 	}
 	if !c.save() && c.will != nil {
-		c.leaveWill(nil)
+		c.addWill(nil)
 	}
 	c.will = nil
 	c.flush()

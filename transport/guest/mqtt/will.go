@@ -42,8 +42,8 @@ func (c *Conn) testament() codec.Payload {
 	return codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: raw}
 }
 
-// leaveWill makes the will a testament of the session. It calls then, which may be nil, once the router has the testament.
-func (c *Conn) leaveWill(then func()) {
+// addWill makes the will a testament of the session. It calls then, which may be nil, once the router has the testament.
+func (c *Conn) addWill(then func()) {
 	m := codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(addTestament), Payload: c.testament()}
 	c.will = nil
 	c.mu.Lock()
