@@ -161,9 +161,9 @@ func TestSignedRequestTakesOnePlace(t *testing.T) {
 	s := newStage(t, Options{})
 	for _, c := range []*crowd{&s.server.pool.joining, &s.server.pool.signing} {
 		for range maxJoinHost - 1 {
-			leave, err := s.server.pool.admit(c, hostOf(s.from.Load().(string)))
+			done, err := s.server.pool.admit(c, hostOf(s.from.Load().(string)))
 			kit.Must(t, err)
-			defer leave()
+			defer done()
 		}
 	}
 	const event = `{"topic":"org.other"}`

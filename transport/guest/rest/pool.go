@@ -136,8 +136,8 @@ func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err 
 	return e, true, nil
 }
 
-// admit counts a request as joining or signing until leave is called.
-func (p *pool) admit(c *crowd, host string) (leave func(), err error) {
+// admit counts a request as joining or signing until done is called.
+func (p *pool) admit(c *crowd, host string) (done func(), err error) {
 	from := networkOf(host)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -75,11 +75,11 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key str
 // proven reads the body of a signed request, verifies the signature and sets the client's secret. Meanwhile the
 // request counts as signing. Its session is counted separately afterwards.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, q url.Values, who *credentials) ([]byte, error) {
-	leave, err := s.pool.admit(&s.pool.signing, hostOf(who.peer.Remote))
+	done, err := s.pool.admit(&s.pool.signing, hostOf(who.peer.Remote))
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer done()
 	body, err := s.body(w, r)
 	if err != nil {
 		return nil, err
