@@ -295,8 +295,8 @@ func TestLineSaysThingsOnce(t *testing.T) {
 	}
 }
 
-// TestHold: a pause before a port is opened again ends with the context, and when the device is gone.
-func TestHold(t *testing.T) {
+// TestDelayReopen: a pause before a port is opened again ends with the context, and when the device is gone.
+func TestDelayReopen(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -99,7 +99,7 @@ func (s *stream) Close() error {
 	}
 	s.closed = true
 	if err := s.port.SetDeadline(time.Unix(1, 0)); errors.Is(err, os.ErrNoDeadline) {
-		// Without deadlines a read cannot be interrupted. So finish closes the port, and Line opens it again.
+		// Without deadlines a read cannot be interrupted. So Close closes the port, and Line opens it again.
 		s.lost = errors.Join(s.lost, s.port.Close())
 		if s.lost == nil {
 			s.lost = os.ErrClosed

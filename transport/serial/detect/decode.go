@@ -95,7 +95,7 @@ func (d *Decoder) Feed(octets []byte, now time.Time) {
 		if d.way == "auto" {
 			d.decide(now)
 		} else if len(d.held) >= maxChunk {
-			d.decodePause()
+			d.decodeChunk()
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (d *Decoder) Idle(now time.Time) {
 	case d.way == "auto":
 		d.decide(now)
 	default:
-		d.decodePause()
+		d.decodeChunk()
 	}
 }
 
@@ -160,8 +160,8 @@ func (d *Decoder) text(octets []byte) {
 	}
 }
 
-// decodePause decodes the bytes between two pauses: Modbus frames, and the rest in hexadecimal.
-func (d *Decoder) decodePause() {
+// decodeChunk decodes the bytes between two pauses: Modbus frames, and the rest in hexadecimal.
+func (d *Decoder) decodeChunk() {
 	var odd []byte
 	flush := func() {
 		for len(odd) > 0 {

@@ -9,9 +9,8 @@ import (
 
 // parseOBIS reads the data sets of a meter: a code and one or more values in brackets, each with or without a unit. The last
 // value is the reading; times and descriptions precede it. Its line may begin with the bracket, as with gas meters of DSMR 2
-// and
-// 3. The others are named CODE#1, CODE#2 and so on. Lines that are no data sets, such as the meter's identification, are left
-// out.
+// and 3. The others are named CODE#1, CODE#2 and so on. Lines that are no data sets, such as the meter's identification, are
+// left out.
 func parseOBIS(text string) (r record, err error) {
 	r.fields, r.units = map[string]any{}, map[string]string{}
 	code, count := "", 0

@@ -17,14 +17,14 @@ import (
 // readSize is the size of one read from the port.
 const readSize = 4 << 10
 
-// The baud rate is suspected to be wrong when at least suspectOctets bytes have arrived over suspectAfter without one
+// The baud rate is suspected to be wrong when at least suspectBytes bytes have arrived over suspectAfter without one
 // readable line.
 const (
 	suspectAfter = 5 * time.Second
 	suspectBytes = 16
 )
 
-// maxShown is the length of an excerpt in characters.
+// maxExcerpt is the length of an excerpt in characters.
 const maxExcerpt = 120
 
 // State counts what a sensor has read.
@@ -233,7 +233,7 @@ func legible(line []byte) bool {
 	return bytes.IndexFunc(line, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && r != '\t' }) < 0
 }
 
-// Excerpt returns the printable beginning of line, at most maxShown characters.
+// Excerpt returns the printable beginning of line, at most maxExcerpt characters.
 func Excerpt(line []byte) string {
 	runes := []rune(strings.TrimSpace(Printable(line[:min(len(line), 2*maxExcerpt)])))
 	if len(runes) > maxExcerpt {

@@ -187,8 +187,8 @@ func TestShortest(t *testing.T) {
 	}
 }
 
-// TestDiffer: a change by the deadband is one, a smaller one is not.
-func TestDiffer(t *testing.T) {
+// TestChanged: a change by the deadband is one, a smaller one is not.
+func TestChanged(t *testing.T) {
 	for _, c := range []struct {
 		before, now any
 		deadband    float64

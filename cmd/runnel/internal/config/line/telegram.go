@@ -91,7 +91,7 @@ func (t *Telegram) config() *lines.Telegram {
 	}
 }
 
-// field checks a field of a device's lines or telegrams.
+// checkField checks a field of a device's lines or telegrams.
 func (s *Serial) checkField(k check.Keys, f *Field) {
 	k.Required(f.Place, "name", f.Name)
 	if f.Deadband < 0 || f.Deadband > 0 && s.Publish != "change" {
