@@ -73,8 +73,8 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// TestSuits checks which first octets a listener accepts, and its errors for others.
-func TestSuits(t *testing.T) {
+// TestCheckProtocol checks which first octets a listener accepts, and its errors for others.
+func TestCheckProtocol(t *testing.T) {
 	cert, key, _ := certificate(t, t.TempDir(), "router")
 	config, err := ServerFiles(cert, key, "")
 	if err != nil {
