@@ -135,7 +135,7 @@ func (s *Spool) dropHeldEntry(in *heldEvent, reason Reason) {
 	if reason == "" {
 		err = nil // a later event stands for it
 	}
-	if !s.leaveTail(in, err) {
+	if !s.removeFromTail(in, err) {
 		s.depth--
 		s.octets -= in.octets
 	}

@@ -197,7 +197,7 @@ func (s *Spool) removeHeld(t *heldTopic, f heldFlight, sequence uint64, err erro
 	h, copied := &s.held, false
 	if in := f.entry; in != nil {
 		if f.segment = in.segment; f.segment == nil {
-			copied = s.leaveTail(in, err)
+			copied = s.removeFromTail(in, err)
 			h.trimTail()
 		}
 	}
@@ -220,8 +220,8 @@ func (s *Spool) removeHeld(t *heldTopic, f heldFlight, sequence uint64, err erro
 	s.signalRoom()
 }
 
-// leaveTail removes an event from the tail. It reports whether the totals were updated by its lane.
-func (s *Spool) leaveTail(in *heldEvent, err error) (copied bool) {
+// removeFromTail removes an event from the tail. It reports whether the totals were updated by its lane.
+func (s *Spool) removeFromTail(in *heldEvent, err error) (copied bool) {
 	in.gone = true
 	s.inMemory -= in.octets
 	s.memoryOnly -= in.octets
