@@ -110,7 +110,7 @@ func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error
 	return true, by()
 }
 
-// take returns the key of a value that is its newest one from now on; nil: a newer one is known. Holds mu.
+// take returns the key of a value that is its newest one from now on; nil: a newer one is known. The caller holds mu.
 func (p *puts) take(v *value, again bool) *putting {
 	k := p.keys[v.key]
 	if k == nil {
@@ -162,7 +162,7 @@ func (p *puts) noteInSpool(v *value, again bool) bool {
 	return k != nil
 }
 
-// forgetIfIdle forgets a key of which nothing is under way. Holds mu.
+// forgetIfIdle forgets a key of which nothing is under way. The caller holds mu.
 func (p *puts) forgetIfIdle(key string, k *putting) {
 	if k.unproven <= 0 && k.owed == "" {
 		delete(p.keys, key)
@@ -186,7 +186,7 @@ func (p *puts) keepInMemory(e *spool.Event) bool {
 	return true
 }
 
-// forgetInMemory forgets a value in memory. Holds mu.
+// forgetInMemory forgets a value in memory. The caller holds mu.
 func (p *puts) forgetInMemory(topic string) {
 	if e, ok := p.parked[topic]; ok {
 		p.bytes -= len(e.Options) + len(e.Payload.Raw)
@@ -307,11 +307,11 @@ var noBucket = "the bucket is not open yet"
 func (s *session) answered(p parcel, err error) {
 	l, v := s.link, p.value
 	closed := err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil)
-	var owe func()
+	var keep func()
 	if err != nil && !closed && !p.waits {
-		owe = func() { l.opts.Spool.Put(v.again(), func(err error) { s.noteSpooled(p, err) }) }
+		keep = func() { l.opts.Spool.Put(v.again(), func(err error) { s.noteSpooled(p, err) }) }
 	}
-	newest := l.puts.finish(v, err == nil, owe)
+	newest := l.puts.finish(v, err == nil, keep)
 	if closed {
 		<-s.slots
 		return // the next session sends it again
