@@ -227,13 +227,13 @@ func (c edgeConn) Send(topic string, payload []byte, qos byte) {
 	c.send(p)
 }
 
-// Leave leaves the broker if there may be others, or if the link has to begin anew, which err says.
-func (c edgeConn) Leave(err error) {
+// Disconnect leaves the broker if there may be others, or if the link has to begin anew, which err says.
+func (c edgeConn) Disconnect(err error) {
 	if err == nil && len(c.link.ways) == 1 {
 		return
 	}
 	c.out.Send(c.prepareDisconnect())
-	c.link.calls.work.Go(func() { // the reader, which calls Leave, must not wait for the writer
+	c.link.calls.work.Go(func() { // the reader, which calls Disconnect, must not wait for the writer
 		c.out.Flush(c.open)
 		c.close(sparkplug.ErrHostOffline)
 	})
@@ -247,7 +247,7 @@ const disconnectWithWill = 0x04
 func (s *session) prepareDisconnect() *packet.Disconnect {
 	d := new(packet.Disconnect)
 	if s.link.node != nil {
-		s.link.node.Leave(edgeConn{s})
+		s.link.node.Finish(edgeConn{s})
 		if s.version >= packet.V5 {
 			d.Code = disconnectWithWill
 		}

@@ -54,7 +54,7 @@ func TestStandingRecord(t *testing.T) {
 		return len(stale) > 0
 	}
 	dir := filepath.Join(t.TempDir(), "new", "state")
-	leave := func() {
+	save := func() {
 		s, log := newTestStanding(dir)
 		s.added("one", subscription{filter: "a", options: 1})
 		if s.save("gateway"); log.Len() > 0 {
@@ -62,7 +62,7 @@ func TestStandingRecord(t *testing.T) {
 		}
 	}
 	for client, want := range map[string]bool{"gateway": true, "other": false} {
-		leave()
+		save()
 		s, log := newTestStanding(dir)
 		if s.take(client); kept(s) != want || log.Len() > 0 {
 			t.Errorf("%s: %v, log %s", client, kept(s), log)
@@ -74,7 +74,7 @@ func TestStandingRecord(t *testing.T) {
 			t.Errorf("%s: the record is read twice", client)
 		}
 	}
-	leave()
+	save()
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 || entries[0].Name() != standingFile {
 		t.Errorf("%v, %v", entries, err)

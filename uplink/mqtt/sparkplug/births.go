@@ -135,11 +135,11 @@ func (n *Node) Settle() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range n.order {
-		n.sendDeath(d)
+		n.sendDeathIfDown(d)
 	}
 }
 
-func (n *Node) sendDeath(d *device) {
+func (n *Node) sendDeathIfDown(d *device) {
 	if d.down && d.born && n.conn != nil {
 		n.send("DDEATH", d.name, nil)
 		d.born = false
@@ -155,8 +155,8 @@ func (n *Node) Gap(c Conn, events uint64) {
 	}
 }
 
-// Leave sends NDEATH. Nothing follows it.
-func (n *Node) Leave(c Conn) {
+// Finish sends NDEATH. Nothing follows it.
+func (n *Node) Finish(c Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.conn == c {
@@ -191,7 +191,7 @@ func (n *Node) LineState(state map[string]any) {
 		}
 		was := d.down
 		d.down = down || allSilent(slaves, d.slave)
-		if n.sendDeath(d); was && !d.down && d.heard && !d.born && n.conn != nil {
+		if n.sendDeathIfDown(d); was && !d.down && d.heard && !d.born && n.conn != nil {
 			n.birth(d)
 		}
 	}

@@ -154,8 +154,8 @@ func (n *Node) hostState(c Conn, message []byte) {
 	case *state.Online:
 		n.begin(c)
 	case born:
-		c.Leave(ErrHostOffline)
+		c.Disconnect(ErrHostOffline)
 	default:
-		c.Leave(nil)
+		c.Disconnect(nil)
 	}
 }

@@ -67,7 +67,7 @@ type Metric struct {
 // Conn is a connection to the broker. It must be comparable.
 type Conn interface {
 	Send(topic string, payload []byte, qos byte)
-	Leave(err error)       // calls Node.Leave, sends DISCONNECT and ends the connection; nil: only if there is another broker
+	Disconnect(err error)  // calls Node.Finish, sends DISCONNECT and ends the connection; nil: only if there is another broker
 	Open() context.Context // done when the connection has ended
 	Room() error           // waits until little waits to be written
 	Born()                 // data may be sent

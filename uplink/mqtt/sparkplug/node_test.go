@@ -41,7 +41,7 @@ type plainConn struct {
 func (c *plainConn) Send(topic string, payload []byte, qos byte) {
 	c.host.Take(topic, payload, qos, false)
 }
-func (c *plainConn) Leave(err error)       { c.left = append(c.left, err) }
+func (c *plainConn) Disconnect(err error)  { c.left = append(c.left, err) }
 func (c *plainConn) Open() context.Context { return c.ctx }
 func (c *plainConn) Room() error           { return nil }
 func (c *plainConn) Born()                 { c.born++ }
@@ -144,11 +144,11 @@ func TestBirths(t *testing.T) {
 	if err := d.Data(old, "meter", 5, "meter", nil, minute(6)); err != ErrNotBorn {
 		t.Errorf("data of an earlier connection: %v", err)
 	}
-	if d.Leave(old); d.conn == nil {
+	if d.Finish(old); d.conn == nil {
 		t.Error("the end of an earlier connection ends this one")
 	}
 	d.sent()
-	d.Leave(d.conn)
+	d.Finish(d.conn)
 	d.sent("NDEATH")
 	if online, number := d.host.Online(); online || number != 1 {
 		t.Errorf("online %v, number %d", online, number)
