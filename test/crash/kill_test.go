@@ -17,7 +17,7 @@ func TestKill(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		edge, centre bool
-		end          func(*tier)
+		stop         func(*tier)
 		anonymous    bool
 	}{
 		{"edge", true, false, (*tier).kill, false}, {"centre", false, true, (*tier).kill, false}, {"both", true, true, (*tier).kill, false},
@@ -38,10 +38,10 @@ func TestKill(t *testing.T) {
 				for range rounds(t) {
 					l.awaitAcks(t, 1+rand.IntN(200))
 					if c.edge {
-						c.end(edge)
+						c.stop(edge)
 					}
 					if c.centre {
-						c.end(centre)
+						c.stop(centre)
 						centre.begin()
 					}
 					if c.edge {

@@ -76,12 +76,12 @@ func (h *host) script(name, text string) {
 // stop ends the programs in the background, the router last.
 func (h *host) stop() {
 	for i := len(h.running) - 1; i >= 0; i-- {
-		h.end(h.running[i])
+		h.stopProgram(h.running[i])
 	}
 }
 
-// end ends a program.
-func (h *host) end(p *program.Process) {
+// stopProgram ends a program.
+func (h *host) stopProgram(p *program.Process) {
 	syscall.Kill(-p.PID(), syscall.SIGTERM)
 	if _, err := p.Wait(); err != nil {
 		h.t.Error(err)

@@ -249,7 +249,7 @@ func (h *host) execute(b block) {
 			p := h.background(typed)
 			kit.Eventually(h.t, shows, func() bool { return missing(shows, h.shown(p.Stdout.Text())) == "" }, p.String)
 			h.running = h.running[:len(h.running)-1]
-			h.end(p)
+			h.stopProgram(p)
 		default:
 			got := h.foreground(typed)
 			kit.Eventually(h.t, typed+" to print\n"+shows, func() bool {

@@ -81,11 +81,11 @@ func TestTwoGatewaysOfOneID(t *testing.T) {
 	}
 	_, err := centre.process.Logs("node id is used twice")
 	kit.Must(t, err)
-	told := centre.retained("runnel.node.on_clash")
+	told := centre.awaitRetained("runnel.node.on_clash")
 	if !strings.Contains(told, "node:gw") || strings.Count(told, "127.0.0.1:") < 2 {
 		t.Errorf("the centre tells %q", told)
 	}
-	if told := second.retained("runnel.uplink.on_state.up"); !strings.Contains(told, "is used twice") {
+	if told := second.awaitRetained("runnel.uplink.on_state.up"); !strings.Contains(told, "is used twice") {
 		t.Errorf("the second gateway tells %q", told)
 	}
 	first.kill()
@@ -97,8 +97,8 @@ func TestTwoGatewaysOfOneID(t *testing.T) {
 	first.run()
 }
 
-// retained waits for a retained event.
-func (n *node) retained(topic string) string {
+// awaitRetained waits for a retained event.
+func (n *node) awaitRetained(topic string) string {
 	n.Helper()
 	got := make(chan string, 10)
 	ctx, cancel := patience(n.T)

@@ -48,7 +48,7 @@ func (r *Route) Mend() {
 	r.cut = false
 }
 
-// close closes all connections. Holds mu.
+// close closes all connections. The caller holds mu.
 func (r *Route) close() {
 	for _, c := range slices.Backward(r.conns) {
 		c.Close()

@@ -59,7 +59,7 @@ func newProgram(t *testing.T, name string, args ...string) *host {
 	t.Cleanup(func() {
 		d.Close()
 		h.pumps.Wait()
-		if err := h.current().end(); err != nil {
+		if err := h.current().kill(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -100,8 +100,8 @@ func (h *host) start() error {
 	return nil
 }
 
-// end kills the program, and checks that it had not ended by itself.
-func (n *node) end() error {
+// kill kills the program, and checks that it had not ended by itself.
+func (n *node) kill() error {
 	n.cmd.Process.Signal(syscall.SIGKILL)
 	n.stdin.Close()
 	<-n.ended
@@ -113,13 +113,13 @@ func (n *node) end() error {
 
 func (h *host) reset() {
 	h.t.Helper()
-	kit.Must(h.t, h.current().end())
+	kit.Must(h.t, h.current().kill())
 	kit.Must(h.t, h.start())
 }
 
 func (h *host) unplug() {
 	h.t.Helper()
-	kit.Must(h.t, h.current().end())
+	kit.Must(h.t, h.current().kill())
 }
 
 func (h *host) plug() {
@@ -158,7 +158,7 @@ func newMicrobit(t *testing.T) *microbit {
 		"-serial", "pty", "-kernel", filepath.Join(built, "microbit.elf")))
 	kit.Must(t, err)
 	m := &microbit{t: t, process: p}
-	t.Cleanup(m.end)
+	t.Cleanup(m.stop)
 	kit.Eventually(t, "the emulator's monitor", func() bool {
 		m.monitor, err = net.Dial("unix", socket)
 		return err == nil
@@ -169,7 +169,7 @@ func newMicrobit(t *testing.T) *microbit {
 	return m
 }
 
-func (m *microbit) end() {
+func (m *microbit) stop() {
 	m.process.Signal(syscall.SIGTERM)
 	if _, err := m.process.Wait(); err != nil {
 		m.t.Error(err)

@@ -103,12 +103,12 @@ func (g *gateway) logs(pattern string) {
 }
 
 // stop ends the router, and prints its log if the test has failed.
-func (g *gateway) stop() { g.end(syscall.SIGTERM) }
+func (g *gateway) stop() { g.shutDown(syscall.SIGTERM) }
 
 // kill ends the router without GOODBYE or any other message.
-func (g *gateway) kill() { g.end(syscall.SIGKILL) }
+func (g *gateway) kill() { g.shutDown(syscall.SIGKILL) }
 
-func (g *gateway) end(s syscall.Signal) {
+func (g *gateway) shutDown(s syscall.Signal) {
 	g.process.Signal(s)
 	if _, err := g.process.Wait(); err != nil {
 		g.t.Error(err)

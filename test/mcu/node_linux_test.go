@@ -179,8 +179,8 @@ func underWay(t *testing.T, c *client.Client) <-chan error {
 	return outcome
 }
 
-// ends waits for the outcome of a call that cannot succeed.
-func ends(t *testing.T, outcome <-chan error) {
+// expectFailure waits for the outcome of a call that cannot succeed.
+func expectFailure(t *testing.T, outcome <-chan error) {
 	t.Helper()
 	select {
 	case err := <-outcome:
@@ -203,7 +203,7 @@ func TestDeviceReset(t *testing.T) {
 			reads(t, seen, "21.37 true")
 			outcome := underWay(t, c)
 			b.reset()
-			ends(t, outcome)
+			expectFailure(t, outcome)
 			if s := isHere(t, c); s["set_point"] != 20.0 || s["measuring"] != false {
 				t.Errorf("state after a reset: %v", s)
 			}
@@ -222,7 +222,7 @@ func TestRouterRestart(t *testing.T) {
 			set(t, c, 30+float64(i))
 			outcome := underWay(t, c)
 			end()
-			ends(t, outcome)
+			expectFailure(t, outcome)
 			g.start()
 			c = g.join()
 			seen := readings(t, c)

@@ -25,12 +25,12 @@ func Join(t testing.TB, url string, o client.Options) *client.Client {
 	if err != nil {
 		t.Fatalf("join %s: %v", url, err)
 	}
-	t.Cleanup(func() { Leave(c) })
+	t.Cleanup(func() { CloseSession(c) })
 	return c
 }
 
-// Leave closes a session.
-func Leave(c *client.Client) {
+// CloseSession closes a session.
+func CloseSession(c *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c.Close(ctx)

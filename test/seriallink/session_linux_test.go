@@ -144,7 +144,7 @@ func TestDeviceRestarts(t *testing.T) {
 		if s := r.State(); s.Link == nil || s.Link.Peer.Name != "greenhouse" { // noise may take the XID that tells it
 			t.Errorf("link %+v", s.Link)
 		}
-		program.Leave(remote)
+		program.CloseSession(remote)
 	}
 	if s := r.State(); s.Opens != 1 || s.Peers < 5 || s.Link.Link.Connections < 5 {
 		t.Errorf("%+v, link %+v", s, s.Link)
@@ -160,7 +160,7 @@ func TestRouterRestarts(t *testing.T) {
 	for i := range 5 {
 		local := r.local(t)
 		kit.Eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
-		program.Leave(local)
+		program.CloseSession(local)
 		r.stop()
 		r = start(t, w)
 	}

@@ -70,7 +70,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 			t.Errorf("event %d came by %+v", i, hops)
 		}
 	}
-	leave(t, watcher, gw, guest)
+	closeAll(t, watcher, gw, guest)
 	r.Signal(syscall.SIGKILL)
 	r.wait()
 	start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")).logs(`msg=listening url=unix://`)
@@ -82,10 +82,10 @@ func TestGatewaySendsAgain(t *testing.T) {
 	if e := <-events; e.Args()[0] != int64(3) {
 		t.Errorf("%v came again", e.Args())
 	}
-	leave(t, watcher, gw)
+	closeAll(t, watcher, gw)
 }
 
-func leave(t *testing.T, clients ...*client.Client) {
+func closeAll(t *testing.T, clients ...*client.Client) {
 	t.Helper()
 	for _, c := range clients {
 		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)

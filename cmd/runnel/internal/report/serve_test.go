@@ -253,7 +253,7 @@ func TestStatesAreAnnounced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hears := func(what string, want ...string) {
+		received := func(what string, want ...string) {
 			t.Helper()
 			synctest.Wait()
 			mu.Lock()
@@ -268,20 +268,20 @@ func TestStatesAreAnnounced(t *testing.T) {
 			}
 			clear(heard)
 		}
-		hears("at first", "serial.on_state.bus 1", "serial.on_state.plain 1", "uplink.on_state.north 1")
+		received("at first", "serial.on_state.bus 1", "serial.on_state.plain 1", "uplink.on_state.north 1")
 		f.change(func() {})
-		hears("without a change")
+		received("without a change")
 		f.change(func() { f.uplinks[0].OctetsIn++ })
-		hears("after traffic")
+		received("after traffic")
 		f.change(func() { f.uplinks[0].Up = true })
-		hears("after a change", "uplink.on_state.north 1")
+		received("after a change", "uplink.on_state.north 1")
 		f.change(func() { f.uplinks[0].Queue = Queue{HeldTopics: 1, Held: []HeldTopic{{Topic: "com.a"}}} })
-		hears("with a held topic", "uplink.on_state.north 1")
+		received("with a held topic", "uplink.on_state.north 1")
 		f.change(func() { f.clashes = []edge.Clash{{Node: "n"}} })
-		hears("with a clash", "node.on_clash 1")
+		received("with a clash", "node.on_clash 1")
 		f.change(func() { f.down = true })
-		hears("with a link that is down", "serial.on_state.bus 1")
+		received("with a link that is down", "serial.on_state.bus 1")
 		f.change(func() { f.clashes, f.uplinks = nil, nil })
-		hears("once they are gone", "node.on_clash 0", "uplink.on_state.north 0")
+		received("once they are gone", "node.on_clash 0", "uplink.on_state.north 0")
 	})
 }
