@@ -37,7 +37,7 @@ func TestRFC(t *testing.T) {
 		"Hello-Another-Way-それぞれの場所":                "Hello-Another-Way--fc4qua05auwb3674vfr0b",
 		"そのスピードで":                                  "d9juau41awczczp",
 	} {
-		if got := encode([]rune(text)); got != want && text != "ليهمابتكلموشعربي؟" {
+		if got := encode([]rune(text)); got != want {
 			t.Errorf("%s is %s, want %s", text, got, want)
 		}
 	}
