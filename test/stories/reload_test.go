@@ -219,19 +219,19 @@ func TestReloadNeedsPermission(t *testing.T) {
 // The router tells systemd when a reload begins and when it ends, even if it changes nothing.
 func TestReloadNotifies(t *testing.T) {
 	dir := t.TempDir()
-	hears := notices(t, dir)
+	receives := notices(t, dir)
 	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify")
 	p := launch(t, cmd)
-	hears(`^READY=1$`)
+	receives(`^READY=1$`)
 	for range 2 {
 		p.Signal(syscall.SIGHUP)
-		hears(`^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$`)
-		hears(`^READY=1\nSTATUS=configuration (not )?applied`)
+		receives(`^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$`)
+		receives(`^READY=1\nSTATUS=configuration (not )?applied`)
 		write(t, dir, "runnel.toml", "nonsense")
 	}
 	p.Signal(syscall.SIGTERM)
-	hears(`^STOPPING=1$`)
+	receives(`^STOPPING=1$`)
 }
 
 // A line with other settings is opened again, after its device has been told; one that is gone is let go.

@@ -12,7 +12,7 @@ import (
 // ends the wait, and SIGTERM ends the process. The start after a regular end does not wait.
 func TestRestartsWait(t *testing.T) {
 	dir := t.TempDir()
-	hears := notices(t, dir)
+	receives := notices(t, dir)
 	run := func(config string) *process {
 		cmd := command("run", "--strict", "-c", write(t, dir, "runnel.toml", config))
 		cmd.Env = append(cmd.Env, "RUNTIME_DIRECTORY="+dir, "NOTIFY_SOCKET="+dir+"/notify")
@@ -26,25 +26,25 @@ func TestRestartsWait(t *testing.T) {
 
 	p := run(good)
 	p.logs(`level=ERROR msg="the router has exited soon after each of its last starts; .*total=9 retry_in=4m55s`)
-	hears(`^EXTEND_TIMEOUT_USEC=385000000\nSTATUS=waiting 4m55s after 9 failed starts`)
+	receives(`^EXTEND_TIMEOUT_USEC=385000000\nSTATUS=waiting 4m55s after 9 failed starts`)
 	p.Signal(syscall.SIGHUP)
-	hears(`^STATUS=$`)
-	hears(`^READY=1$`)
+	receives(`^STATUS=$`)
+	receives(`^READY=1$`)
 	p.Signal(syscall.SIGKILL)
 	p.wait()
 
 	p = run(good)
-	hears(`^EXTEND_TIMEOUT_USEC=`)
+	receives(`^EXTEND_TIMEOUT_USEC=`)
 	p.Signal(syscall.SIGTERM)
-	hears(`^STOPPING=1$`)
+	receives(`^STOPPING=1$`)
 	if status := p.wait(); status != 0 {
 		t.Errorf("stopped while it waits: status %d", status)
 	}
 
 	p = run(good)
-	hears(`^READY=1$`)
+	receives(`^READY=1$`)
 	p.Signal(syscall.SIGTERM)
-	hears(`^STOPPING=1$`)
+	receives(`^STOPPING=1$`)
 	p.wait()
 	if _, err := os.Stat(dir + "/starts"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the count of starts after a regular end: %v", err)

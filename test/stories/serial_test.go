@@ -221,9 +221,9 @@ func TestReliableLine(t *testing.T) {
 	wire(plug(t, near), plug(t, far))
 	r := serve(t, fmt.Sprintf("[[serial]]\nname = \"shed\"\ndevice = %q\n", near))
 	url := "serial://" + far + "?framing=hdlc"
-	hears := r.subscribe(t, r.unix, "story.reading")
+	subscriber := r.subscribe(t, r.unix, "story.reading")
 	runnel(t, "pub", "--url", url, "--ack", "story.reading", "21.5").expect(t, 0, "", "")
-	hears.sees("21.5")
+	subscriber.sees("21.5")
 	r.offer(t, url, "story.echo", "--echo")
 	runnel(t, "call", "--url", r.unix, "story.echo", "back and forth").expect(t, 0, "back and forth", "")
 }

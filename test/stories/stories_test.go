@@ -281,8 +281,8 @@ func notified(t *testing.T, dir string) *net.UnixConn {
 	return systemd
 }
 
-// notices is notified for a test that expects each notification: hears waits for the next one, which must match the pattern.
-func notices(t *testing.T, dir string) (hears func(pattern string)) {
+// notices is notified for a test that expects each notification: receives waits for the next one, which must match the pattern.
+func notices(t *testing.T, dir string) (receives func(pattern string)) {
 	t.Helper()
 	systemd := notified(t, dir)
 	return func(pattern string) {
