@@ -13,7 +13,7 @@ import (
 )
 
 // testament is a PUBLISH for the time when its session has ended (advanced/pubsub_testament.md). The router publishes it
-// however the session ends, unless it was flushed before. The session's black and white lists apply. Its permission is
+// however the session ends, unless it was flushed before. The black and white lists of its options apply. Its permission is
 // checked when the testament is published, because its role may have changed by then.
 type testament struct {
 	topic   string
