@@ -129,7 +129,7 @@ func (s *session) keepCall() error {
 		return nil
 	}
 	keep := s.memory().Keep
-	if s.callsCharged == 0 { // a session may always have some calls, even if memory is short
+	if s.callsCharged == 0 { // full tables must not block the first calls of a session
 		keep = s.memory().KeepBasic
 	}
 	if !keep(budget.Calls, callsCost) {

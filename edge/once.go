@@ -108,7 +108,7 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	mark, state, err := a.routed.Begin(&s.numberings, key, sequence)
-	for state == dedup.Busy { // an earlier session of the same node is still routing the event
+	for state == dedup.Busy { // another session of the same node is still routing an earlier event
 		a.turn.L = &a.mu
 		a.turn.Wait()
 		mark, state, err = a.routed.Begin(&s.numberings, key, sequence)
