@@ -54,14 +54,14 @@ func endingOf(err error, open int, takenOver bool) ending {
 func (l *Link) closed(s *session, err error) error {
 	landed, open := l.flight.outcome()
 	l.ending = endingOf(err, len(open), l.takeovers.sure())
-	accused := l.ending == suspicious && l.judge(s, open)
+	accused := l.ending == suspicious && l.holdSuspect(s, open)
 	harmless := !accused && (landed > 0 || len(open) == 0)
 	return l.takenOver(s, l.explain(err, open), harmless)
 }
 
-// judge holds the topic of an event if the broker keeps closing the connection for it (uplink.Trial). It reports whether one
+// holdSuspect holds the topic of an event if the broker keeps closing the connection for it (uplink.Trial). It reports whether one
 // of the events was under way at such an end before.
-func (l *Link) judge(s *session, open []sent) (accused bool) {
+func (l *Link) holdSuspect(s *session, open []sent) (accused bool) {
 	accused = slices.ContainsFunc(open, func(e sent) bool { return e.probe || l.trial.Known(e.sequence) })
 	numbers := make([]uint64, len(open))
 	for i := range open {
