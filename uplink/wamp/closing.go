@@ -16,9 +16,9 @@ import (
 // A centre may close the connection for an event instead of answering it, as a WebSocket does for a message that is
 // too large. The link finds such events by the messages that were in flight when sessions ended.
 
-// judge holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the
+// holdSuspect holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the
 // error for State, which names the messages that were in flight.
-func (l *Link) judge(err error, open []shipment) error {
+func (l *Link) holdSuspect(err error, open []shipment) error {
 	intended := l.running.Err() != nil || l.remotes.moving() || l.pulse.timedOut()
 	l.searching = len(open) > 0 && !intended && endedByCentre(err)
 	if !l.searching {

@@ -77,7 +77,7 @@ func TestFlight(t *testing.T) {
 }
 
 // An end of the session speaks against the events under way only if the centre may have caused it.
-func TestJudge(t *testing.T) {
+func TestHoldSuspect(t *testing.T) {
 	open := []shipment{{sequence: 1, topic: "com.a", size: 5}, {sequence: 2, topic: "com.b", size: 6}, {sequence: 3}}
 	for _, c := range []struct {
 		name    string
@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 			if c.arrange != nil {
 				c.arrange(l)
 			}
-			got := l.judge(c.err, c.open)
+			got := l.holdSuspect(c.err, c.open)
 			if against := c.want != ""; l.searching != against || l.trial.Known(1) != against {
 				t.Errorf("searching %v, against the first event %v", l.searching, l.trial.Known(1))
 			}
@@ -132,7 +132,7 @@ func TestConvictedEventIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, want := range []int{1, 0} {
-		l.judge(io.EOF, []shipment{{sequence: events[0].Sequence, topic: "com.a", size: 7, proven: true}})
+		l.holdSuspect(io.EOF, []shipment{{sequence: events[0].Sequence, topic: "com.a", size: 7, proven: true}})
 		if state := l.State(); state.Queue.Events != want || int(state.EventsUp.Dropped) != 1-want {
 			t.Errorf("after %d ends: state %+v", n+1, state)
 		}

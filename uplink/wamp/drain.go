@@ -55,7 +55,7 @@ func (l *Link) endDrain(err error) error {
 	d.stop()
 	<-d.done
 	l.draining = nil
-	return l.judge(err, d.flight.open())
+	return l.holdSuspect(err, d.flight.open())
 }
 
 // run makes one attempt after the other. An attempt ends when the centre cannot accept an event at the moment. The
