@@ -107,7 +107,7 @@ func (s *Spool) recover() (err error) {
 	}
 	s.last, s.returned, s.clock.base = r.last, r.acked, r.at
 	for _, l := range s.lanes[Disk:] {
-		s.adopt(l)
+		s.countLive(l)
 	}
 	for _, g := range gaps {
 		if g.Sequence > r.acked {
@@ -185,8 +185,8 @@ func (s *Spool) logFound(dir string, found journal.Found, r *recovery) {
 	}
 }
 
-// adopt counts the events of a lane that are not acknowledged.
-func (s *Spool) adopt(l *lane) {
+// countLive counts the events of a lane that are not acknowledged.
+func (s *Spool) countLive(l *lane) {
 	for _, seg := range l.segments {
 		seg.live = seg.records
 		if seg.first <= s.returned {
