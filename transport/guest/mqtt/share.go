@@ -27,8 +27,8 @@ func (b *Broker) gather(c *Conn, f *filter) *members {
 	return g
 }
 
-// part removes c from the group of a shared filter.
-func (b *Broker) part(c *Conn, f *filter) {
+// removeFromGroup removes c from the group of a shared filter.
+func (b *Broker) removeFromGroup(c *Conn, f *filter) {
 	g := f.group
 	if g == nil {
 		return
@@ -59,7 +59,7 @@ func (g *members) chooses(c *Conn, publication wamp.ID) bool {
 func (b *Broker) forget(c *Conn) {
 	c.mu.Lock()
 	for _, f := range c.filters {
-		b.part(c, f)
+		b.removeFromGroup(c, f)
 	}
 	c.mu.Unlock()
 	b.keep(c)

@@ -198,16 +198,16 @@ func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 		}
 	}
 	if op.left--; op.left == 0 {
-		c.settleFilters(r)
+		c.dropRefusedFilter(r)
 		c.putSuback(op)
 		c.later(func() { c.save() })
 	}
 }
 
-// settleFilters removes a filter whose parts the router has all refused. mu is held.
-func (c *Conn) settleFilters(r *request) {
+// dropRefusedFilter removes a filter whose parts the router has all refused. mu is held.
+func (c *Conn) dropRefusedFilter(r *request) {
 	if f := r.filter; len(f.subs) == 0 && c.filters[f.text] == f {
-		c.broker.part(c, f)
+		c.broker.removeFromGroup(c, f)
 		delete(c.filters, f.text)
 	}
 	c.countLocal()
@@ -294,7 +294,7 @@ func (c *Conn) unsubscribe(p *packet.Unsubscribe) {
 		ack.Codes = append(ack.Codes, packet.Success)
 		delete(c.filters, text)
 		f.gone = true
-		c.broker.part(c, f)
+		c.broker.removeFromGroup(c, f)
 		for _, id := range f.subs {
 			if s := c.subs[id]; s != nil && s.without(f) {
 				delete(c.subs, id)
