@@ -113,8 +113,8 @@ func (l *tracker) second(slave, function byte) time.Duration {
 	return min(l.wait(slave, function), max(silence, 2*l.needs(slave, function)))
 }
 
-// giveUp returns the silence after which d is given up.
-func (l *tracker) giveUp(a *tracked, d *pending) time.Duration {
+// giveUpAfter returns the silence after which d is given up.
+func (l *tracker) giveUpAfter(a *tracked, d *pending) time.Duration {
 	least := giveUp * l.timeout
 	if d.broken {
 		least = l.timeout // an answer was received, though broken
@@ -139,7 +139,7 @@ func (l *tracker) free(q query, now time.Time) (at time.Time) {
 		}
 		return later(at, d.last.Add(d.wire+2*l.wait(q.slave(), q.function())))
 	}
-	return later(at, later(d.last, a.lastFrame).Add(l.giveUp(a, d)))
+	return later(at, later(d.last, a.lastFrame).Add(l.giveUpAfter(a, d)))
 }
 
 func later(a, b time.Time) time.Time {
@@ -154,7 +154,7 @@ func (l *tracker) sent(q query, wire time.Duration, now time.Time) {
 	a := l.slaves[q.slave()]
 	d := l.pendingFor(q.slave(), q.function())
 	if d != nil && (!bytes.Equal(d.request, q.request) || !d.retry) {
-		a.doubtUntil = later(a.doubtUntil, now.Add(giveUp*l.giveUp(a, d)))
+		a.doubtUntil = later(a.doubtUntil, now.Add(giveUp*l.giveUpAfter(a, d)))
 		d = nil
 	}
 	if d == nil {
