@@ -129,7 +129,7 @@ func (m *Member) report(ctx context.Context, end context.CancelCauseFunc, centre
 		r := m.state()
 		if news := newsOf(r); news != sent || time.Since(at) >= reportInterval {
 			began := time.Now()
-			err := m.tell(ctx, centre, r)
+			err := m.sendReport(ctx, centre, r)
 			if err == nil {
 				sent, at, pause = news, began, checkInterval
 				m.Files.Linked(m.Uplink, began)
@@ -145,7 +145,7 @@ func (m *Member) report(ctx context.Context, end context.CancelCauseFunc, centre
 	}
 }
 
-func (m *Member) tell(ctx context.Context, centre *client.Client, r fleet.Report) error {
+func (m *Member) sendReport(ctx context.Context, centre *client.Client, r fleet.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	_, err := centre.Call(ctx, fleet.Tell, client.CallOptions{}, client.Args(r))
