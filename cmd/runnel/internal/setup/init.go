@@ -281,7 +281,7 @@ func (i *Init) Run() (*config.Config, error) {
 	if err := i.write(text); err != nil {
 		return nil, err
 	}
-	i.tell(public, pin)
+	i.printNextSteps(public, pin)
 	return c, nil
 }
 

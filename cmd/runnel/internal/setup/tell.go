@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// tell prints the next steps.
-func (i *Init) tell(public, pin string) {
+// printNextSteps prints the next steps.
+func (i *Init) printNextSteps(public, pin string) {
 	switch i.Kind {
 	case Gateway:
 		if i.Enrol == nil {

@@ -136,7 +136,7 @@ func TestRealmAtTheCentre(t *testing.T) {
 	for remote, want := range map[string]string{"": "name = \"realm1\"", "plant": "name = \"plant\""} {
 		var out bytes.Buffer
 		i := &Init{Answers: Answers{Kind: Gateway, ID: "gw-1", Realm: "realm1", Remote: remote}, Out: &out}
-		i.tell("ssh-ed25519 AAAA", "")
+		i.printNextSteps("ssh-ed25519 AAAA", "")
 		contains(t, remote, out.String(), []string{"[[realm]]\n" + want, "authorized_keys = [\"ssh-ed25519 AAAA\"]"}, nil)
 	}
 }
