@@ -53,7 +53,8 @@ func TestIdleStacks(t *testing.T) {
 		for _, conn := range conns {
 			conn.Close()
 		}
-		kit.Eventually(t, url+": the sessions have ended", func() bool { return runtime.NumGoroutine() <= none })
+		few := none + sessions/20 // a listener may have started some of its own since
+		kit.Eventually(t, url+": the sessions have ended", func() bool { return runtime.NumGoroutine() <= few })
 	}
 }
 
