@@ -384,8 +384,9 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
-// A segment of which no record is known to be on disk is deleted.
-func TestFailedFirstSync(t *testing.T) {
+// failedFirstSync returns a log whose only record may not be on disk, as its sync has failed. The disk still fails.
+func failedFirstSync(t *testing.T) (*failing, *log) {
+	t.Helper()
 	disk := &failing{Disk: Machine}
 	l := openOn(t, disk, t.TempDir(), 1000)
 	l.add("one")
@@ -393,6 +394,12 @@ func TestFailedFirstSync(t *testing.T) {
 	if err := l.Sync(); !Lost(err) {
 		t.Fatal(err)
 	}
+	return disk, l
+}
+
+// A segment of which no record is known to be on disk is deleted.
+func TestFailedFirstSync(t *testing.T) {
+	disk, l := failedFirstSync(t)
 	disk.sync = nil
 	if l.add("two"); len(l.files()) != 1 {
 		t.Errorf("%v are left", l.files())

@@ -8,13 +8,7 @@ import (
 // After the first sync of a log has failed, its only segment has no records, and Rewrite replaces it. The new segment must
 // not be taken for the old one.
 func TestRewriteAfterTheFirstSyncFailed(t *testing.T) {
-	disk := &failing{Disk: Machine}
-	l := openOn(t, disk, t.TempDir(), 1<<20)
-	l.add("one")
-	disk.sync = errors.New("broken")
-	if err := l.Sync(); !Lost(err) {
-		t.Fatal(err)
-	}
+	disk, l := failedFirstSync(t)
 	if err := l.Rewrite(list([]string{"one"})); !errors.Is(err, disk.sync) {
 		t.Fatal(err)
 	}
@@ -27,13 +21,7 @@ func TestRewriteAfterTheFirstSyncFailed(t *testing.T) {
 
 // The same where no new segment can be begun.
 func TestRewriteWithoutASegment(t *testing.T) {
-	disk := &failing{Disk: Machine}
-	l := openOn(t, disk, t.TempDir(), 1<<20)
-	l.add("one")
-	disk.sync = errors.New("broken")
-	if err := l.Sync(); !Lost(err) {
-		t.Fatal(err)
-	}
+	disk, l := failedFirstSync(t)
 	disk.sync, disk.append = nil, errors.New("no space")
 	for range 2 {
 		if err := l.Rewrite(list([]string{"one"})); !errors.Is(err, disk.append) || l.Records() != 0 {
