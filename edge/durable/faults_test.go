@@ -39,10 +39,27 @@ func TestFoundOnceOpen(t *testing.T) {
 	}
 }
 
+// damage changes a byte in the middle of the log's first file, and makes the store read the file again.
+func (s *shelf) damage() {
+	s.Helper()
+	file := files(s.T, s.Directory)[0]
+	b, err := os.ReadFile(file)
+	kit.Must(s.T, err)
+	b[len(b)/2] ^= 0x40
+	kit.Must(s.T, os.WriteFile(file, b, 0o600))
+	s.forgetRecent()
+}
+
+// forgetRecent makes the store read all events from the log.
+func (s *shelf) forgetRecent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent.forget()
+}
+
 // An event that becomes unreadable while it waits for its redelivery holds up nothing.
 func TestUnreadableEventIsPassed(t *testing.T) {
-	dir := t.TempDir()
-	s := openShelf(t, dir, 0)
+	s := openShelf(t, t.TempDir(), 0)
 	d := s.create(Rule{Name: "d", URI: "com.t", Window: 1})
 	c := taker{make(chan Delivery, 100)}
 	first := d.Attach(AttachOptions{Consumer: c})
@@ -50,14 +67,7 @@ func TestUnreadableEventIsPassed(t *testing.T) {
 	kit.Receive(t, "the first event", c.got)
 	kit.Must(t, s.put("com.t", 2, 10))
 	first.Detach()
-	file := files(t, dir)[0]
-	b, err := os.ReadFile(file)
-	kit.Must(t, err)
-	b[len(b)/2] ^= 0x40
-	kit.Must(t, os.WriteFile(file, b, 0o600))
-	s.mu.Lock()
-	s.recent.forget()
-	s.mu.Unlock()
+	s.damage()
 	second := d.Attach(AttachOptions{Consumer: c})
 	for n := 2; n <= 20; n++ {
 		if e := kit.Receive(t, "an event", c.got); !second.Ack(e.ID) {
@@ -231,9 +241,7 @@ func TestFlightIsBounded(t *testing.T) {
 
 // An event in the middle that becomes unreadable is dropped, and the start moves over it.
 func TestUnreadableInTheMiddle(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		s := openShelf(t, dir, 0)
+	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
@@ -242,14 +250,7 @@ func TestUnreadableInTheMiddle(t *testing.T) {
 		}
 		synctest.Wait()
 		equal(t, "deliveries", c.positions(), []uint64{1, 2, 3})
-		s.mu.Lock()
-		s.recent.forget()
-		s.mu.Unlock()
-		file := files(t, dir)[0]
-		b, err := os.ReadFile(file)
-		kit.Must(t, err)
-		b[len(b)/2] ^= 0x40
-		kit.Must(t, os.WriteFile(file, b, 0o600))
+		s.damage()
 		time.Sleep(DefaultAckWait)
 		synctest.Wait()
 		for _, e := range c.got {
@@ -276,24 +277,18 @@ func hideLog(t *testing.T, dir string) (restore func()) {
 
 // A log that cannot be read is reported, not passed over: its events are delivered once it can be read.
 func TestUnreadableLog(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		var reported []error
-		s := openShelf(t, dir, 0, func(s *Store) {
-			s.Report = func(err error) { reported = append(reported, err) }
-		})
+	inBubble(t, func(t *testing.T, s *shelf) {
+		reported := s.noteReports(func() {})
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		kit.Must(t, s.put("com.t", 1, 10))
-		restore := hideLog(t, dir)
-		s.mu.Lock()
-		s.recent.forget()
-		s.mu.Unlock()
-		reported = nil
+		restore := hideLog(t, s.Directory)
+		s.forgetRecent()
+		*reported = nil
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
 		synctest.Wait()
-		if len(reported) == 0 || reported[0] == nil || len(c.got) != 0 {
-			t.Errorf("%v, %+v", reported, c.got)
+		if len(*reported) == 0 || (*reported)[0] == nil || len(c.got) != 0 {
+			t.Errorf("%v, %+v", *reported, c.got)
 		}
 		if _, err := d.Peek(10); err == nil {
 			t.Error("no error")

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 
 	"runnel/edge/store"
 	"runnel/test/kit"
@@ -24,23 +23,19 @@ func TestOpenFails(t *testing.T) {
 
 // A log that cannot be read fails a reset, and is reported when the bounds are to be kept.
 func TestUnreadableForBounds(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		var reported []error
-		s := openShelf(t, dir, 0, func(s *Store) {
-			s.Report = func(err error) { reported = append(reported, err) }
-		})
+	inBubble(t, func(t *testing.T, s *shelf) {
+		reported := s.noteReports(func() {})
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		kit.Must(t, s.put("com.t", 1, 10))
 		kit.Must(t, s.put("com.t", 2, 10))
-		restore := hideLog(t, dir)
+		restore := hideLog(t, s.Directory)
 		if d.Reset(Start{All: true}) == nil {
 			t.Error("a reset without the log")
 		}
-		reported = nil
+		*reported = nil
 		kit.Must(t, s.do(func() { d.drop(excess{events: 1, reason: "count"}) }))
-		if len(reported) == 0 || reported[0] == nil || d.State().Dropped != 0 {
-			t.Errorf("%v, %+v", reported, d.State())
+		if len(*reported) == 0 || (*reported)[0] == nil || d.State().Dropped != 0 {
+			t.Errorf("%v, %+v", *reported, d.State())
 		}
 		restore()
 		kit.Must(t, s.do(func() { d.drop(excess{events: 1, reason: "count"}) }))

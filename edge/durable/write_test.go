@@ -284,9 +284,7 @@ func TestFull(t *testing.T) {
 
 // A store that has ended refuses events and changes, and has written what it took before.
 func TestEnded(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		s := openShelf(t, dir, 0)
+	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
@@ -306,13 +304,13 @@ func TestEnded(t *testing.T) {
 		synctest.Wait()
 		equal(t, "deliveries after the end", late.positions(), nil)
 		var found []wamp.ID
-		s = openShelf(t, dir, 0)
+		s = openShelf(t, s.Directory, 0)
 		if d = s.Find("", "d"); d.State().Events != 1 {
 			t.Errorf("%+v", d.State())
 		}
 		s.close()
 		again, err := Open(Config{
-			Directory: dir, Log: slog.New(slog.DiscardHandler), ReadOptions: func(*store.Event) error { return nil },
+			Directory: s.Directory, Log: slog.New(slog.DiscardHandler), ReadOptions: func(*store.Event) error { return nil },
 			Found: func(p Publication) { found = append(found, p.ID) },
 		})
 		kit.Must(t, err)
