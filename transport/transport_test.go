@@ -36,7 +36,7 @@ func certificateFor(t testing.TB, dir, name string, from, until time.Duration) (
 	return cert, key, hex.EncodeToString(sum[:])
 }
 
-// log is a logger whose lines a test can look at.
+// logLines keeps the lines of a logger, which a test can look at.
 type logLines struct {
 	mu sync.Mutex
 	b  bytes.Buffer

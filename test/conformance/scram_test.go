@@ -41,7 +41,7 @@ type scramClient struct {
 	message string // AuthMessage
 }
 
-// proof computes the proof from the values of CHALLENGE, which are stored under names.
+// prove computes the proof from the values of CHALLENGE, which are stored under names.
 func (c *scramClient) prove(p *stage.Peer, authid, clientNonce string, binding []byte, kind string) string {
 	p.Helper()
 	nonce, _ := p.Names["nonce"].(string)

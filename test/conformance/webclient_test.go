@@ -71,7 +71,7 @@ const (
 	more, text, binary2, closing, ping, pong = 0, 1, 2, 8, 9, 10
 )
 
-// frames returns a masked frame. final marks the last frame of a message.
+// webFrame returns a masked frame. final marks the last frame of a message.
 func webFrame(final bool, op byte, payload []byte) []byte {
 	head := []byte{op, 0x80}
 	if final {

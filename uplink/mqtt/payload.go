@@ -30,7 +30,7 @@ const (
 	Raw
 	Text
 	Flat
-	SparkplugB // see sparkplug.go
+	SparkplugB // see Sparkplug
 )
 
 // ParseFormat returns the format of a name.

@@ -10,7 +10,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// bus is the far end of the wires, with simulated slaves.
+// fakeBus is the far end of the wires, with simulated slaves.
 type fakeBus struct {
 	in     chan []byte
 	closed chan struct{}

@@ -42,7 +42,7 @@ type Config struct {
 
 	lost     []string // names of tables that are missing because of a syntax error
 	mainFile string   // the file that Load was called with
-	starting bool     // a node starts with it, and leaves out the parts that fail; see checker.mayPass
+	starting bool     // a node starts with it, and leaves out the parts that fail; see check.Keys.MayPass
 	sources  Drafts   // the texts of all files
 	profiles profiles.Catalogue
 }
