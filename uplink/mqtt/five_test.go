@@ -78,11 +78,18 @@ type site5 struct {
 }
 
 func newSite5(t *testing.T, opts mqtt.Options) *site5 {
-	s := &site5{raw: make(chan net.Conn)}
+	t.Helper()
 	opts.Protocol = packet.V5
 	var err error
 	opts.Spool, err = spool.Open(spool.Options{Dir: t.TempDir(), SpillAfter: time.Millisecond})
 	kit.Must(t, err)
+	return newRawSite(t, opts)
+}
+
+// newRawSite is newSite for a link whose broker the test plays in either version, whatever the link sends first.
+func newRawSite(t *testing.T, opts mqtt.Options) *site5 {
+	t.Helper()
+	s := &site5{raw: make(chan net.Conn)}
 	s.edgeSite = newSiteWith(t, opts, func(ctx context.Context) (net.Conn, error) {
 		near, far := net.Pipe()
 		select {
@@ -371,27 +378,7 @@ func TestCallsByRequestAndResponse(t *testing.T) {
 func TestBrokersWithoutFive(t *testing.T) {
 	for name, answer := range map[string]string{"a code of 3.1.1": "\x20\x02\x00\x01", "a reason code": "\x20\x03\x00\x84\x00", "closed": "", "another code of 3.1.1": "\x20\x02\x00\x02"} {
 		t.Run(name, func(t *testing.T) {
-			s := &site5{raw: make(chan net.Conn)}
-			s.edgeSite = newSiteWith(t, mqtt.Options{Protocol: automatic, QoS: 1, Export: []mqtt.Rule{topics("com.example.")}}, func(ctx context.Context) (net.Conn, error) {
-				near, far := net.Pipe()
-				select {
-				case s.raw <- far:
-					return near, nil
-				case <-ctx.Done():
-					return nil, ctx.Err()
-				}
-			})
-			t.Cleanup(func() {
-				s.stop()
-				for {
-					select {
-					case c := <-s.raw:
-						c.Close()
-					case <-s.ended:
-						return
-					}
-				}
-			})
+			s := newRawSite(t, mqtt.Options{Protocol: automatic, QoS: 1, Export: []mqtt.Rule{topics("com.example.")}})
 			b, hello := s.connect()
 			if hello.Version != packet.V5 {
 				t.Fatalf("%+v", hello)
