@@ -128,6 +128,6 @@ func durableFigures(add adder, d *realmDurable) {
 	add("stale", "1 if events have waited for a day and no session reads them.", one(stale(&d.State)))
 	add("delivered_total", "Events delivered.", float64(d.Delivered))
 	add("redelivered_total", "Events delivered again.", float64(d.Again))
-	add("dropped_total", "Events dropped by the bounds.", float64(d.Dropped))
+	add("dropped_total", "Events dropped at a limit of a subscription.", float64(d.Dropped))
 	add("expired_total", "Events that expired before they could be delivered.", float64(d.Expired))
 }
