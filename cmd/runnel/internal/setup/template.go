@@ -99,7 +99,7 @@ const gatewayRole = `
   [[realm.role]]
   name = "gateway"
   forward = true # they may name the origin of the events and calls that they forward
-  # durable = true # keep commands for gateways that are away: imports with store = "durable"
+  # durable = true # keep commands for gateways that are offline: imports with store = "durable"
 
     [[realm.role.permission]]
     uri = %s
