@@ -11,7 +11,7 @@ var piPL011 = []UART{
 // piMini are the UARTs of the boards with Bluetooth, which takes the full-featured one.
 var piMini = []UART{
 	{"/dev/ttyS0", "UART1 (mini UART)", header("GPIO14", "GPIO15"),
-		"Also /dev/serial0. Needs enable_uart=1 in config.txt, which also fixes the core clock that its speed hangs on. It has no " +
+		"Also /dev/serial0. Needs enable_uart=1 in config.txt, which also fixes the core clock on which its baud rate depends. It has no " +
 			"parity bit and detects neither framing errors nor breaks. " + piConsole},
 	{"/dev/ttyAMA0", "UART0 (PL011)", "the Bluetooth chip",
 		"dtoverlay=disable-bt in config.txt puts it on GPIO14 and GPIO15 in place of the mini UART; so does miniuart-bt, which keeps Bluetooth"},

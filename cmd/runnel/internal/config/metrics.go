@@ -25,6 +25,6 @@ func (k checker) metrics(m *Metrics) {
 	}
 	k.port(m.Place, "url", m.URL, port)
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		k.Warn(m.Place, "url", "every machine that reaches %s can read the metrics without a password; prefer to listen at 127.0.0.1", u.Host)
+		k.Warn(m.Place, "url", "every machine that reaches %s can read the metrics without a password; listen at 127.0.0.1 to prevent that", u.Host)
 	}
 }

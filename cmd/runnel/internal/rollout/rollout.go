@@ -133,7 +133,7 @@ func (r *rollout) await(ctx context.Context, node, id string) (string, error) {
 	if failure != nil {
 		return "", fmt.Errorf("the outcome is not known: %w; runnel fleet show %s prints it", r.explain(fleet.NodeGet, failure), node)
 	}
-	return "", fmt.Errorf("no outcome after %v; the node is away, and rolls the file back", r.After+patience)
+	return "", fmt.Errorf("no outcome after %v; the node is offline, and restores its previous file", r.After+patience)
 }
 
 // isFinal reports whether the next poll would fail in the same way.
