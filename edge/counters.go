@@ -53,7 +53,7 @@ type RealmStatus struct {
 	Durable []durable.State `json:"durable,omitempty"` // the durable subscriptions, by name
 }
 
-// Status returns the present state.
+// Status returns the current state.
 func (r *Router) Status() Status {
 	c := &r.counters
 	status := Status{

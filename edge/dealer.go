@@ -55,8 +55,8 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	}
 }
 
-// errChooseAgain means that the callee left, or another one became free, between the look-up and the INVOCATION. The present
-// table says which callee to ask.
+// errChooseAgain means that the callee left, or another one became free, between the look-up and the INVOCATION: choose
+// again by the current table.
 var errChooseAgain = errors.New("the callee is no longer free")
 
 // invoke sends the INVOCATION for the CALL m.

@@ -12,7 +12,7 @@ import (
 const (
 	sessionCost = 16 << 10 // of a peer whose transport has no account
 	seatCost    = 768      // of a subscription or a registration, beside its URI, which is stored three times
-	callsCost   = 32 << 10 // of callsChunk calls under way
+	callsCost   = 32 << 10 // of callsChunk calls in progress
 	callsChunk  = 64
 )
 
@@ -86,8 +86,8 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	return appended, false
 }
 
-// mayKeep charges the bytes of a CALL that are kept while it is under way. It reports false if the session has reached its limit.
-// The caller holds pending.mu.
+// mayKeep charges the bytes of a CALL that are kept while it is in progress. It reports false if the session has reached its
+// limit. The caller holds pending.mu.
 func (s *session) mayKeep(octets int) bool {
 	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)
 }

@@ -269,7 +269,7 @@ func (c *clashes) add(seen Clash) (isNew bool) {
 	return isNew
 }
 
-// present returns the present clashes, by realm and node.
+// present returns the current clashes, by realm and node.
 func (c *clashes) present() []Clash {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -103,7 +103,7 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 }
 
 // begin withholds the acknowledgement of a publication that was not routed yet. For any other it returns nil: it has
-// answered, or s gets the outcome of the attempt that is under way.
+// answered, or s gets the outcome of the attempt that is in progress.
 func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup.Key, sequence uint64) (*withheld, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -202,7 +202,7 @@ type registerOptions struct {
 	node           string // nkey, see shard.go
 	forwardTimeout bool
 	discloseCaller bool
-	force          bool // force_reregister: replaces the present callee
+	force          bool // force_reregister: replaces the current callee
 	concurrency    int  // limit of concurrent calls; 0: none
 	fallback       bool // see fallback.go
 }

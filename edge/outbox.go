@@ -35,7 +35,7 @@ type outbox struct {
 	confirmable bool          // EVENTs were appended that the peer must confirm
 	kept        int           // bytes at the start of buf with nothing that may be dropped
 	dead        bool          // the connection failed or is closed: appends have no effect
-	idle        chan struct{} // closed when the present write ends; made by the goroutine that waits
+	idle        chan struct{} // closed when the current write ends; made by the goroutine that waits
 	room        chan struct{} // closed when a write takes buf; made by the goroutine that waits
 	patience    time.Duration // limit of the next wait for this peer
 	timedOut    time.Time     // when a wait last timed out

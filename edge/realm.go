@@ -106,7 +106,7 @@ func (m *realm) remove(s *session) {
 	t.endDetached(m.router)
 }
 
-// sessions returns the present members.
+// sessions returns the current members.
 func (m *realm) sessions() []*session {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -48,7 +48,7 @@ func (r *Router) CheckRealm(opts RealmOptions) error {
 
 // UpdateRealm replaces the policy of a realm (Anonymous, Roles, Principals and Authenticators), and its History and
 // Confirmed. State does not change. Strict applies to sessions that join from now on, because it concerns all request
-// ids of a session. Everything else also applies to the present sessions as soon as UpdateRealm returns. Subscriptions
+// ids of a session. Everything else also applies to the current sessions as soon as UpdateRealm returns. Subscriptions
 // and registrations that are no longer permitted are revoked. Sessions whose principal or role was removed get GOODBYE.
 // The files of a removed history are not deleted. If UpdateRealm returns an error, nothing has changed.
 //

@@ -16,8 +16,8 @@ type turn struct {
 	large       []*session // outboxes to be flushed before the turn ends
 	crowded     []*session // outboxes over their high mark
 	publication publication
-	matched     []*subscription      // by the present PUBLISH
-	frames      [wamp.CBOR + 1]frame // the present EVENT, encoded once per serializer
+	matched     []*subscription      // by the current PUBLISH
+	frames      [wamp.CBOR + 1]frame // the current EVENT, encoded once per serializer
 	single      frame                // an EVENT for a single subscriber
 	memory      *budget.Budget       // of the router
 	work        int                  // bytes charged for the turn's large buffers
@@ -36,7 +36,7 @@ type frameState uint8
 
 const (
 	stale  frameState = iota // of an earlier EVENT
-	ready                    // of the present EVENT
+	ready                    // of the current EVENT
 	failed                   // the EVENT cannot be encoded in this serializer
 )
 

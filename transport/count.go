@@ -30,7 +30,7 @@ type Counters struct {
 	OctetsOut   uint64 `json:"octets_out"`
 }
 
-// Counters returns the present figures.
+// Counters returns the current figures.
 func (l *Listener) Counters() Counters {
 	l.mu.Lock()
 	defer l.mu.Unlock()

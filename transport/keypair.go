@@ -19,14 +19,14 @@ type KeyPair struct {
 	// Guarded by mu.
 	pair      *tls.Certificate
 	cert, key fs.FileInfo // of the files that pair was read from
-	trouble   error       // why the present files cannot be used
+	trouble   error       // why the current files cannot be used
 }
 
 // Certificate describes the certificate of a KeyPair.
 type Certificate struct {
 	NotBefore, NotAfter time.Time // the period in which the certificate and its whole chain are valid
 	Serial              string    // of the certificate, in hexadecimal
-	Trouble             string    // why the present files cannot be used; the previous certificate is in use. "": no trouble
+	Trouble             string    // why the current files cannot be used; the previous certificate is in use. "": no trouble
 }
 
 // OpenKeyPair reads a certificate and its key.

@@ -34,7 +34,7 @@ type Account struct {
 	cut      bool
 	leaving  int64     // bytes that the peer had when it was cut
 	octets   [2]int64  // bytes of Reading and Outboxes
-	begun    time.Time // when the first byte of the present message arrived
+	begun    time.Time // when the first byte of the current message arrived
 	granted  time.Time // when the router last let the peer send without waiting
 }
 
@@ -122,7 +122,7 @@ func (a *Account) charge(k Kind, n int64) bool {
 	return true
 }
 
-// since returns when the present message began, or the present time if the account is not charged for one.
+// since returns when the current message began, or the current time if the account is not charged for one.
 func (a *Account) since() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()

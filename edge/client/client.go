@@ -100,7 +100,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 }
 
-// Rejoin closes the present session and joins again at once, without a pause. It is for switching to another router.
+// Rejoin closes the current session and joins again at once, without a pause. It is for switching to another router.
 func (c *Client) Rejoin() { wake(c.rejoin) }
 
 // ResetBackoff makes the next pause between two sessions one of the shortest. Only Options.OnDown may call it, where the
@@ -143,7 +143,7 @@ func (c *Client) WaitUp(ctx context.Context) error {
 	return nil
 }
 
-// session returns the present session, or the error for a request without a session.
+// session returns the current session, or the error for a request without a session.
 func (c *Client) session() (*session, error) {
 	if s := c.current.Load(); s != nil {
 		return s, nil

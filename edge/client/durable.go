@@ -9,8 +9,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Durable makes a subscription durable: the router keeps its events while the client is away. It works with Runnel only. Other
-// routers ignore the option, and the subscription is an ordinary one.
+// Durable makes a subscription durable: the router keeps its events while the client is not connected. It works with Runnel
+// only. Other routers ignore the option, and the subscription is an ordinary one.
 type Durable struct {
 	Name    string        // identifies the subscription, together with the client's authid
 	From    string        // where a new one begins: "now" (default), "all", a time as in RFC 3339, or a publication id

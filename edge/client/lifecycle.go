@@ -27,7 +27,7 @@ type state uint32
 const (
 	absent      state = iota // the router does not have the endpoint; the client may request it
 	requested                // the router has not answered yet
-	established              // the router has it, in the present session
+	established              // the router has it, in the current session
 	draining                 // the router is being told to drop it; its events are still delivered
 	withdrawn                // the application ended it before the router answered
 	ended                    // for good

@@ -72,7 +72,7 @@ type Subscription struct {
 	store   *Store
 	id      wamp.ID
 	created time.Time
-	epoch   atomic.Uint64 // changes when the subscription begins anew, so that events with earlier positions are no repetitions
+	epoch   atomic.Uint64 // changes when the subscription starts again, so that events with earlier positions are no repetitions
 	wake    chan struct{} // is full when there may be something to do for deliver
 
 	// Guarded by store.mu.

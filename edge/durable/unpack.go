@@ -14,7 +14,7 @@ type unpacker struct {
 	shaped int
 }
 
-// knownShape is a shape of the present block.
+// knownShape is a shape of the current block.
 type knownShape struct {
 	start   uint32 // in the record
 	options []byte // of the last event with this shape

@@ -27,7 +27,7 @@ import (
 // second after the first of them, and synced at intervals. So a crash of the router costs at most a second of changes, and a
 // power cut at most an interval. There is no queue: a topic that has changed ten times in a second is written once, and an
 // event that a history has dropped is never written. A disk that is slow, full or read-only therefore costs no memory. The
-// writer retries with growing delays and logs each failure. When the disk works again, it writes the present state.
+// writer retries with growing delays and logs each failure. When the disk works again, it writes the current state.
 type Disk struct {
 	// Static after Open.
 	Config

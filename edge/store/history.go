@@ -176,8 +176,8 @@ func (h *History) expired(e *PastEvent) bool {
 	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || passed(e.end)
 }
 
-// All returns the present events, oldest first. An expired event may follow one that is not: after a jump of the clock, or because its
-// publisher has set a limit.
+// All returns the current events, oldest first. An expired event may follow one that is not: after a jump of the clock,
+// or because its publisher has set a limit.
 func (h *History) All() (list []*PastEvent) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A record is a list in CBOR. The options of PUBLISH and the payload are stored as they came, in their own serializer.
+// A record is a list in CBOR. The options of PUBLISH and the payload are stored unchanged, in their own serializer.
 //
 //	event     [1, publication, at, expires, publisher, authid, authrole, flags, trust level, topic,
 //	           serializer, options, serializer, items, payload]     times in ms since 1970, 0: never

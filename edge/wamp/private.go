@@ -43,11 +43,11 @@ const (
 	KeyMaxAge = "_max_age"
 
 	// KeyQoS: PUBLISH.Options and EVENT.Details, from any session, integer. The quality of service of a publisher that speaks
-	// MQTT: 0, 1 or 2. The router passes it on as it came.
+	// MQTT: 0, 1 or 2. The router passes it on unchanged.
 	KeyQoS = "_qos"
 
 	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. The properties of the message of a publisher
-	// that speaks MQTT. The router passes them on as they came.
+	// that speaks MQTT. The router passes them on unchanged.
 	KeyProperties = "_properties"
 
 	// KeyPosition: EVENT.Details of durable subscriptions, integer. It increases with each event of a realm.
@@ -105,7 +105,7 @@ const (
 	OnShard = "wamp.registration._on_shard"
 )
 
-// IsNote reports whether an option of PUBLISH is passed on to the subscribers as it came.
+// IsNote reports whether an option of PUBLISH is passed on to the subscribers unchanged.
 func IsNote(key []byte) bool { return string(key) == KeyQoS || string(key) == KeyProperties }
 
 // ReasonDropped is the reason in UNSUBSCRIBED for the consumers of a durable subscription that an operator has dropped.

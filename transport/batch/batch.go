@@ -19,7 +19,7 @@ type Writer struct {
 	next    []byte
 	queued  uint64 // bytes so far
 	written uint64
-	err     error // why nothing is written any more
+	err     error // why nothing more is written
 }
 
 const (

@@ -158,7 +158,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, nil
 }
 
-// recharge adjusts the account's charge to the present size of c.out. The caller holds mu.
+// recharge adjusts the account's charge to the current size of c.out. The caller holds mu.
 func (c *Conn) recharge() {
 	charge := budget.Buffer(cap(c.out))
 	c.account.Grow(budget.Outboxes, charge-c.charged)

@@ -21,7 +21,7 @@ const (
 	retryMax  = 5 * time.Second
 	pauseMin  = 100 * time.Millisecond // between peers that fail at once
 	pauseMax  = time.Second
-	steady    = time.Second // whatever lasts this long has not failed at once
+	steady    = time.Second // an attempt that lasts this long has not failed at once
 	noiseNote = 64          // bytes without a handshake that cause a warning
 )
 

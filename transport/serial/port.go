@@ -12,7 +12,7 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// ErrUnplugged means that the device is gone. The port cannot be used any more; the device may return under the same or
+// ErrUnplugged means that the device is gone. The port is no longer usable; the device may return under the same or
 // another name.
 var ErrUnplugged = errors.New("unplugged")
 

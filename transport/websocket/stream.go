@@ -21,9 +21,9 @@ type Stream struct {
 	net.Conn // for the addresses and the read deadline
 
 	// Owned by Read.
-	in      []byte // read from the connection; the first bytes belong to the next frame, or to the present one
+	in      []byte // read from the connection; the first bytes belong to the next frame, or to the current one
 	buf     []byte // that in is a part of
-	left    int64  // bytes of the present frame's payload that Read has still to return
+	left    int64  // bytes of the current frame's payload that Read has still to return
 	decoder frame.Decoder
 	end     error // of the stream
 

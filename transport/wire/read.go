@@ -228,7 +228,7 @@ func (c *Conn) reserve() error {
 	return nil
 }
 
-// Detach gives up the present buffer, because another goroutine may still use bytes of it. The buffered bytes move to
+// Detach gives up the current buffer, because another goroutine may still use bytes of it. The buffered bytes move to
 // another one while the connection is open, and are dropped once it is closed.
 func (c *Conn) Detach() {
 	have := c.w - c.r

@@ -60,7 +60,7 @@ type calls struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	known map[string]time.Time // time of the answer by the response's topic; zero: under way
+	known map[string]time.Time // time of the answer by the response's topic; zero: in progress
 	ended []string             // topics of the answered ones, oldest first
 }
 

@@ -34,8 +34,8 @@ type ending uint8
 
 const (
 	failed     ending = iota // the line or this side has failed, or another client takes the session over: nothing
-	idle                     // the broker has closed it with nothing under way: another client may have taken over
-	suspicious               // the broker has closed it with events under way: one of them may be the cause
+	idle                     // the broker has closed it with nothing in flight: another client may have taken over
+	suspicious               // the broker has closed it with events in flight: one of them may be the cause
 )
 
 // endingOf classifies the end of a connection with the events of open in flight. takenOver says that another client
@@ -59,8 +59,8 @@ func (l *Link) closed(s *session, err error) error {
 	return l.takenOver(s, l.explain(err, open), harmless)
 }
 
-// holdSuspect holds the topic of an event if the broker keeps closing the connection for it (uplink.Trial). It reports whether one
-// of the events was under way at such an end before.
+// holdSuspect holds the topic of an event if the broker keeps closing the connection for it (uplink.Trial). It reports whether
+// one of the events was in flight at such an end before.
 func (l *Link) holdSuspect(s *session, open []sent) (accused bool) {
 	accused = slices.ContainsFunc(open, func(e sent) bool { return e.probe || l.trial.Known(e.sequence) })
 	numbers := make([]uint64, len(open))

@@ -227,7 +227,7 @@ func (c edgeConn) Send(topic string, payload []byte, qos byte) {
 	c.send(p)
 }
 
-// Disconnect leaves the broker if there may be others, or if the link has to begin anew, which err says.
+// Disconnect leaves the broker if there may be others, or if err says that the link has to start again.
 func (c edgeConn) Disconnect(err error) {
 	if err == nil && len(c.link.ways) == 1 {
 		return

@@ -39,7 +39,7 @@ type Options struct {
 	QoS                byte
 	Format             Format
 	Protocol           packet.Version // 0: MQTT 5, or 3.1.1 if the broker does not speak it
-	SessionExpiry      time.Duration  // how long the broker keeps the session of a link that is away; by MQTT 5; default 7 days
+	SessionExpiry      time.Duration  // how long the broker keeps the session of a link that is down; by MQTT 5; default 7 days
 	StateTopic         string         // shows whether the link is up; "": none
 	Discovery          Discovery      // needs a StateTopic
 	Sparkplug          *Sparkplug     // the link is an Edge Node, with a last will of its own instead of StateTopic; nil: it is none
@@ -354,7 +354,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	return true, err
 }
 
-// State returns how the link is doing.
+// State returns the state of the link.
 func (l *Link) State() uplink.State {
 	state := l.status.Snapshot()
 	state.Name = l.opts.Name

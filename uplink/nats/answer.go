@@ -93,7 +93,7 @@ func (c *calls) finish(in *incoming) {
 	in.cancel(nil)
 }
 
-// find returns a call from the cluster that is under way; nil: there is none.
+// find returns a call from the cluster that is in progress; nil: there is none.
 func (c *calls) find(key string) *incoming {
 	c.mu.Lock()
 	defer c.mu.Unlock()

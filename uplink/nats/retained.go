@@ -45,7 +45,7 @@ func (l *latest) newer(e *jetstream.Entry) bool {
 const (
 	maxKeys = 64 << 10 // retained events that a link imports
 
-	// A realm whose spool is not on disk keeps this much for a bucket that is away.
+	// A realm whose spool is not on disk keeps this much for a bucket that is unavailable.
 	maxParked      = 1024
 	maxParkedBytes = 1 << 20
 
@@ -80,7 +80,8 @@ func (v *value) again() spool.Event {
 	return e
 }
 
-// puts knows the newest value of each key that is under way to the bucket or waits for it, so that no older one follows it.
+// puts knows the newest value of each key that is being written to the bucket or waits for it. So no older value is written
+// after it.
 type puts struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -89,7 +90,7 @@ type puts struct {
 	bytes  int                    // of these
 }
 
-// putting is what is under way of one key.
+// putting holds what the link still has to write for one key.
 type putting struct {
 	newest   string // origin of the newest value
 	owed     string // origin of the newest value in the spool; "": none is there
@@ -110,7 +111,8 @@ func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error
 	return true, by()
 }
 
-// take returns the key of a value that is its newest one from now on; nil: a newer one is known. The caller holds mu.
+// take makes a value the newest one of its key, and returns the key. It returns nil if a newer value is known. The caller
+// holds mu.
 func (p *puts) take(v *value, again bool) *putting {
 	k := p.keys[v.key]
 	if k == nil {
@@ -162,7 +164,7 @@ func (p *puts) noteInSpool(v *value, again bool) bool {
 	return k != nil
 }
 
-// forgetIfIdle forgets a key of which nothing is under way. The caller holds mu.
+// forgetIfIdle forgets a key for which nothing is left to write. The caller holds mu.
 func (p *puts) forgetIfIdle(key string, k *putting) {
 	if k.unproven <= 0 && k.owed == "" {
 		delete(p.keys, key)
@@ -265,7 +267,7 @@ func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) er
 	if err == nil {
 		p.value = l.value(e, topic, &m)
 	}
-	if p.value == nil { // it is damaged, or the link has no bucket any more
+	if p.value == nil { // it is damaged, or the link no longer has a bucket
 		l.opts.Spool.Ack(e.Sequence)
 		return nil
 	}

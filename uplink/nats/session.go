@@ -49,7 +49,7 @@ type session struct {
 	sent, flushed wave              // events of core NATS: to be flushed, and being flushed
 	refused       map[string]string // what the server says about the last subjects that may not be published to
 	pulling       map[string]bool   // durable imports that are being consumed, by rule and stream
-	ended         map[string]*part  // those that were, and are not any more
+	ended         map[string]*part  // durable imports that are no longer consumed
 	lacks         map[*need]bool    // permissions that the server has denied
 }
 

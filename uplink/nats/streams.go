@@ -88,7 +88,8 @@ type storage struct {
 	err     error // why there are none
 }
 
-// prepare makes the streams that the rules need. made reports whether it has made one. err is not nil while JetStream is away.
+// prepare makes the streams that the rules need. made reports whether it has made one. err is not nil while JetStream
+// is unavailable.
 func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	var missing []*way
 	names, complete := make(map[string]bool), true

@@ -171,7 +171,7 @@ func (w *waiting) silent() (over bool, err error) {
 	return true, client.NewError(w.silence.Error(), fmt.Sprintf("the callee has sent no answer and no sign of life for %v", w.quiet))
 }
 
-// errGone means that the link to which a request was sent is not there any more, and that the call was not made.
+// errGone means that the link to which a request was sent is no longer there, and that the call was not made.
 var errGone = errors.New("the link of the callee has gone")
 
 // unreachable handles the server's answer that the link of the callee is not there.

@@ -18,7 +18,7 @@ const (
 type schedule struct {
 	failing bool
 	retryAt int64         // no attempt before; 0 while the disk works
-	pause   time.Duration // before the present retry
+	pause   time.Duration // before the current retry
 	gapsAt  int64         // no write of the gaps before
 }
 

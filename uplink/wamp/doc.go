@@ -19,7 +19,7 @@
 //	                catalog.go: what there is; census.go: asks for it
 //	follow.go       what the link follows; interest.go, mirror.go: what therefore crosses
 //	way.go          the routers that an event or a call has passed; clash.go: two routers of one id
-//	store.go        exported events go into the spool; drain.go: and from there to the centre; flight.go: those under way
+//	store.go        exported events go into the spool; drain.go: and from there to the centre; flight.go: those in flight
 //	closing.go      the event for which the centre closes the connection
 //	topics.go       imported events; durable.go: those that the centre keeps for the link; dedup.go: those that come more than once
 //	procedures.go   calls
@@ -30,7 +30,7 @@
 // The link's own subscriptions and registrations do not count. In the local realm, local callees have precedence over
 // an imported procedure.
 //
-// # While the centre is away
+// # While the centre is unreachable
 //
 // Imported procedures stay registered in the local realm and answer wamp.error.network_failure at once. Events wait in the
 // spool.

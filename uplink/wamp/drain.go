@@ -30,7 +30,7 @@ type drain struct {
 	how     client.PublishOptions // options, decoded
 
 	mu    sync.Mutex
-	again func() // cancels the present attempt. Guarded by mu
+	again func() // cancels the current attempt. Guarded by mu
 }
 
 // beginDrain is called after each join at the centre, endDrain before the client dials again.
@@ -117,7 +117,7 @@ func rank(e *spool.Event) int {
 }
 
 // send publishes an event. If the centre may close the connection for it, send first waits for a sign of life of the centre
-// and until nothing is under way, and then for the answer.
+// and until nothing is in flight, and then for the answer.
 func (d *drain) send(ctx context.Context, e *spool.Event, more bool) error {
 	if !e.Alone && !d.link.trial.IsSuspect(e.Sequence) {
 		return d.publish(ctx, e, more)

@@ -60,7 +60,7 @@ type Link struct {
 	kept               []*kept               // made by declare
 	remotes            remotes               // locks for itself
 	pulse              pulse
-	calls              atomic.Int64 // under way at the centre
+	calls              atomic.Int64 // in progress at the centre
 	status             *uplink.Status
 	local              side
 	remote             side
@@ -73,7 +73,7 @@ type Link struct {
 
 	// Owned by the remote client's goroutine.
 	draining  *drain
-	searching bool // the centre has ended the last session with events under way
+	searching bool // the centre has ended the last session with events in flight
 
 	from source // of the last event; owned by the goroutine that hands over local events
 
@@ -287,7 +287,7 @@ func (l *Link) checkWatches(s *side) {
 	}
 }
 
-// State returns how the link is doing.
+// State returns the state of the link.
 func (l *Link) State() uplink.State {
 	state := l.status.Snapshot()
 	state.Name = l.opts.Name

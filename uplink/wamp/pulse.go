@@ -119,7 +119,7 @@ func (p *pulse) limit() time.Duration {
 	return p.patience + min(time.Duration(max(p.owed.Load(), 0))*time.Second/slowest, mostSlack)
 }
 
-// timedOut reports whether await has closed the present connection.
+// timedOut reports whether await has closed the current connection.
 func (p *pulse) timedOut() bool {
 	conn := p.conn.Load()
 	return conn != nil && conn.dead.Load()

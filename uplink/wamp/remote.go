@@ -51,7 +51,7 @@ func (r *remotes) failed() {
 	r.leaving = false
 }
 
-// better returns the routes that are preferred to the present one.
+// better returns the routes that are preferred to the current one.
 func (r *remotes) better() []Remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +86,7 @@ const (
 	defaultFailBack = 2 * time.Minute
 	probes          = 4                // in FailBack
 	probeTime       = 10 * time.Second // for one probe, and for a move
-	moveTime        = time.Minute      // for the calls under way; then the link moves anyway
+	moveTime        = time.Minute      // for the calls in progress; then the link moves anyway
 )
 
 // failBack moves the link to a preferred route that has been reachable for a while. It runs until ctx is done.
@@ -123,7 +123,7 @@ func reachable(ctx context.Context, way Remote) bool {
 	return true
 }
 
-// move exchanges the session for one by the route at index i. It waits a while for calls under way, whose answers would be
+// move exchanges the session for one by the route at index i. It waits a while for calls in progress, whose answers would be
 // lost.
 func (l *Link) move(ctx context.Context, i int) {
 	for end := time.Now().Add(moveTime); l.calls.Load() > 0 && time.Now().Before(end); {

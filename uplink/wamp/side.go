@@ -18,7 +18,7 @@ type side struct {
 	watches []*watch // made by declare; read by Run's goroutines
 
 	at             atomic.Pointer[place]
-	session        atomic.Uint64 // id of the present session, or of the last one
+	session        atomic.Uint64 // id of the current session, or of the last one
 	mayNotDisclose atomic.Bool   // the router does not allow a caller to disclose itself
 	lost           atomic.Uint64 // events that could not be published in this outage
 }

@@ -36,7 +36,7 @@ type BrokerOptions struct {
 	// Directory stores the sessions that outlive their connections; "": no session does.
 	Directory string
 
-	// Join opens a connection to the router on behalf of a client that is away, to publish its will and to remove the
+	// Join opens a connection to the router on behalf of a client that is not connected, to publish its will and to remove the
 	// durable subscriptions of an expired session. Its Transport has the client's id. nil: the Broker does neither.
 	Join func(Owner) wamp.Conn
 

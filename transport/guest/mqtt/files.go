@@ -116,8 +116,8 @@ func (c *Conn) record() {
 	c.room.Broadcast()
 }
 
-// retire ends record: from now on the file of the ids belongs to the client's next connection. It waits for a write under way. mu is
-// held, but not during the wait.
+// retire ends record: from now on the file of the ids belongs to the client's next connection. It waits for a write in progress.
+// mu is held, but not during the wait.
 func (c *Conn) retire() {
 	for c.retired = true; c.recording; {
 		c.room.Wait()

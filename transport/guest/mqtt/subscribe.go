@@ -126,7 +126,7 @@ func (c *Conn) subscribeParts(op *subscribing, index int, f *filter, retained bo
 	}
 }
 
-// keeps reports whether the router keeps the messages of a filter while the client is away.
+// keeps reports whether the router keeps the messages of a filter while the client is not connected.
 func (c *Conn) keeps(f *filter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

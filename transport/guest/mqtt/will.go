@@ -96,7 +96,7 @@ func (b *Broker) takeWill(s *session) (will string) {
 	return will
 }
 
-// publishWill publishes a will on behalf of a client that is away.
+// publishWill publishes a will on behalf of a client that is not connected.
 func (b *Broker) publishWill(owner Owner, will string) {
 	if will == "" {
 		return
@@ -107,7 +107,7 @@ func (b *Broker) publishWill(owner Owner, will string) {
 	}
 }
 
-// onBehalf calls a procedure in a session on behalf of a client that is away.
+// onBehalf calls a procedure in a session on behalf of a client that is not connected.
 func (b *Broker) onBehalf(owner Owner, procedure string, p wampclient.Payload) error {
 	if b.join == nil {
 		return nil

@@ -21,7 +21,7 @@ const (
 )
 
 // place is the place of an event in its durable subscription, as its id encodes it. A different epoch means that the
-// subscription has begun anew, so that earlier positions are used again.
+// subscription has started again, so that earlier positions are used again.
 type place struct{ epoch, position uint64 }
 
 // readPlace reads an id that write has written.

@@ -76,7 +76,7 @@ func (l *Link) receiveCall(p bool) {
 }
 
 // acceptCall begins the connection that the other end asks for. If this end has called as well, its SABM may still be on the
-// line and will make the other end begin anew: frames sent until then belong to a connection that is about to end. So this
+// line and will make the other end start again: frames sent until then belong to a connection that is about to end. So this
 // end waits for the UA, or until the UA must have arrived. A gateway takes an I or S frame for the UA, as a device sends
 // none before it has the gateway's UA.
 func (l *Link) acceptCall() {

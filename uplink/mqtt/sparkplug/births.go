@@ -113,7 +113,7 @@ func (n *Node) Data(c Conn, name string, number uint64, uri string, arguments []
 	for _, v := range list {
 		k := d.byName[v.name]
 		if k == nil {
-			continue // null, and nothing is known of it
+			continue // null, and it never had another value
 		}
 		m := metric{name: k.name, at: ms, kind: k.kind, value: scalarOf(k.kind, v.value), historical: number <= n.waited || ms < k.sent}
 		if m.kind == 0 {

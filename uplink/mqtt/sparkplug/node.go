@@ -3,7 +3,7 @@
 // serial line that they come from, or of the one that a rule names.
 //
 //	node.go      the Edge Node, and where the values of serial lines are found
-//	metric.go    what is known of devices: metrics, types, current values
+//	metric.go    the devices: their metrics, types and current values
 //	births.go    births, deaths and data of a connection
 //	command.go   messages of hosts: NCMD, DCMD, STATE
 //	payload.go   the form of the messages

@@ -22,7 +22,7 @@ type Conn struct {
 
 	// Owned by Run.
 	in    *bufio.Reader
-	names []byte // subject and reply of the message under way
+	names []byte // subject and reply of the message that is being read
 	large []byte // for payloads that do not fit into in
 	msg   Msg
 

@@ -33,7 +33,7 @@ type Entry struct {
 	Header   conn.Header
 	Revision uint64
 	Time     time.Time // when the bucket stored it
-	Born     time.Time // when the bucket was made: another bucket of the same name counts revisions anew; only of Watch
+	Born     time.Time // when the bucket was made: another bucket of the same name counts revisions from 1; only of Watch
 	Deleted  bool      // the key was deleted, or has expired
 }
 

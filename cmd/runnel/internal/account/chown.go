@@ -29,7 +29,7 @@ func (a Account) SocketOwnerProblems(owner, group string) (noOwner, noGroup stri
 // mayChown reports whether the account can give files to any user and group: root, or a process with CAP_CHOWN.
 func (a Account) mayChown() bool {
 	if a.UID != os.Geteuid() {
-		return a.UID <= 0 // a system without numbers has no owners either
+		return a.UID <= 0 // without numeric user ids, files have no owner either
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	_, rest, _ := strings.Cut(string(status), "\nCapEff:")

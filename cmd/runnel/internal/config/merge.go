@@ -107,7 +107,8 @@ func adopt[T comparable](k checker, what string, into *Place, key string, value 
 	}
 }
 
-// adopts reports whether a key of at is missing in into, which then has its place. Otherwise it must not differ.
+// adopts copies the place of a key from at to into if only at has the key, and then returns true. If both have it, a
+// difference is a problem.
 func (k checker) adopts(what string, into *Place, key string, at Place, differs bool) bool {
 	switch {
 	case !at.Has(key):

@@ -57,7 +57,7 @@ type Uplink struct {
 	MaxMessage Size     `toml:"max_message"`
 	Protocol   string   `toml:"protocol"` // version of MQTT; "": the broker's
 
-	SessionExpiry Duration   `toml:"session_expiry"` // how long the broker keeps the session of a link that is away
+	SessionExpiry Duration   `toml:"session_expiry"` // how long the broker keeps the session of a link that is down
 	Sparkplug     *Sparkplug `toml:"sparkplug"`      // the gateway is an Edge Node; see sparkplug.go
 
 	// For a NATS server; see nats.go.

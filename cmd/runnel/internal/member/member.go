@@ -152,7 +152,7 @@ func (m *Member) sendReport(ctx context.Context, centre *client.Client, r fleet.
 	return err
 }
 
-// newsOf is the part of a report whose change is reported at once. Counters are not.
+// newsOf returns the part of a report that is sent at once when it changes. Counters are no part of it.
 func newsOf(r fleet.Report) string {
 	r.Uptime = 0
 	queues := make([]fleet.QueueReport, len(r.Queues))

@@ -12,7 +12,7 @@ import (
 )
 
 // newBroker makes the Broker that all MQTT listeners share. The data directory keeps the sessions of clients that are
-// away.
+// not connected.
 func (n *Node) newBroker(c *config.Config) *mqtt.Broker {
 	o := mqtt.BrokerOptions{Log: n.log, Join: n.joinFor}
 	if dir := config.DataDir(c); dir != "" {
@@ -21,7 +21,7 @@ func (n *Node) newBroker(c *config.Config) *mqtt.Broker {
 	return mqtt.NewBroker(o)
 }
 
-// joinFor opens a connection for an MQTT client that is away.
+// joinFor opens a connection for an MQTT client that is not connected.
 func (n *Node) joinFor(o mqtt.Owner) wamp.Conn {
 	near, far := memory.Pipe(memory.Options{Peer: &wamp.Transport{
 		Protocol: "memory", Network: "memory", Listener: "mqtt", Local: true, Client: o.Client, Authid: o.Authid, Role: o.Role, Realm: o.Realm,
