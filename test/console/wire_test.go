@@ -20,16 +20,8 @@ func newWire(t *testing.T, to string) *wire {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	kit.Must(t, err)
 	w := &wire{socket: socket, to: to}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.accept()
-	}()
-	t.Cleanup(func() {
-		socket.Close()
-		<-done
-		w.Cut()
-	})
+	t.Cleanup(w.Cut)
+	kit.Background(t, w.accept, func() { socket.Close() })
 	return w
 }
 

@@ -182,15 +182,7 @@ func newPlain(t *testing.T, server *kit.NATS) *plain {
 	kit.Must(t, err)
 	c, err := conn.Open(ctx, raw, conn.Options{})
 	kit.Must(t, err)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.Run(context.Background())
-	}()
-	t.Cleanup(func() {
-		c.Close()
-		<-ended
-	})
+	kit.Background(t, func() { c.Run(context.Background()) }, c.Close)
 	p := &plain{c, jetstream.New(c, jetstream.Options{}), make(chan string, 10_000), nil}
 	p.all, err = c.Subscribe("com.>", "", func(m *conn.Msg) { p.heard <- string(m.Subject) + " " + string(m.Data) })
 	kit.Must(t, err)

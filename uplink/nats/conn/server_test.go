@@ -33,15 +33,7 @@ func open(t testing.TB, address string, opts conn.Options) *conn.Conn {
 
 // run runs a connection until the test's end.
 func run(t testing.TB, c *conn.Conn) *conn.Conn {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.Run(context.Background())
-	}()
-	t.Cleanup(func() {
-		c.Close()
-		<-ended
-	})
+	kit.Background(t, func() { c.Run(context.Background()) }, c.Close)
 	return c
 }
 

@@ -27,15 +27,7 @@ func open(t testing.TB, s *kit.NATS) (*conn.Conn, *jetstream.JetStream) {
 	kit.Must(t, err)
 	c, err := conn.Open(patience(t), raw, conn.Options{})
 	kit.Must(t, err)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.Run(context.Background())
-	}()
-	t.Cleanup(func() {
-		c.Close()
-		<-ended
-	})
+	kit.Background(t, func() { c.Run(context.Background()) }, c.Close)
 	return c, jetstream.New(c, jetstream.Options{Timeout: kit.Patience})
 }
 

@@ -47,9 +47,7 @@ func newPlace(t *testing.T) *place {
 		},
 	})
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); p.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended })
+	kit.Background(t, func() { p.Run(ctx) }, stop)
 	return p
 }
 
