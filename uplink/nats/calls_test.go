@@ -333,6 +333,15 @@ func testCalleeLosesConnection(t *testing.T, binary string) {
 	}
 }
 
+// hasty returns a site whose link is up and waits only briefly for programs that answer calls.
+func hasty(t *testing.T, name string, opts nats.Options, server *kit.NATS) *site {
+	t.Helper()
+	s := newSite(t, name, opts, server)
+	s.link.ShortenCalls(20 * time.Millisecond)
+	s.await("up", isUp)
+	return s
+}
+
 // A call that nothing answers ends as one without a callee if the topics of another link hide that the subject has no subscriber.
 func TestTopicsCoverProcedures(t *testing.T) { kit.EachNATS(t, testTopicsCoverProcedures) }
 
@@ -340,11 +349,8 @@ func testTopicsCoverProcedures(t *testing.T, binary string) {
 	server := kit.StartNATS(t, binary, "")
 	opts := bothWays()
 	opts.Import = append(opts.Import, nats.Rule{Rule: uplink.Rule{Topic: "com.", Match: wamp.Prefix, Static: true}})
-	a, b := newSite(t, "a", opts, server), newSite(t, "b", opts, server)
-	a.link.ShortenCalls(20 * time.Millisecond)
-	b.link.ShortenCalls(20 * time.Millisecond)
-	a.await("up", isUp)
-	b.await("up", isUp)
+	hasty(t, "a", opts, server)
+	b := hasty(t, "b", opts, server)
 	if _, err := b.program().Call(t.Context(), "com.none", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NoSuchProcedure) {
 		t.Error(err)
 	}
@@ -355,9 +361,7 @@ func TestSlowProgram(t *testing.T) { kit.EachNATS(t, testSlowProgram) }
 
 func testSlowProgram(t *testing.T, binary string) {
 	server := kit.StartNATS(t, binary, "")
-	a := newSite(t, "a", bothWays(), server)
-	a.link.ShortenCalls(20 * time.Millisecond)
-	a.await("up", isUp)
+	a := hasty(t, "a", bothWays(), server)
 	p := alone(t, server)
 	probed := func(reply string) { // the probe comes after 20 ms
 		time.AfterFunc(200*time.Millisecond, func() { p.Publish(conn.Out{Subject: reply, Data: []byte(`"done"`)}) })
