@@ -47,7 +47,7 @@ func (d *Door) Accept(conn net.Conn, peer wamp.Transport, account *budget.Accoun
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{door: d, broker: d.Broker, wire: w, account: account, version: p.Version, transport: peer, done: make(chan struct{})}
+	c := &Conn{door: d, broker: d.Broker, wire: w, account: account, version: p.Version, transport: peer, done: make(chan struct{}), gone: make(chan struct{})}
 	c.room.L = &c.mu
 	if code, err := c.take(p); err != nil {
 		c.refuse(code, err)
@@ -76,7 +76,10 @@ func firstPacket(w *wire.Conn) (*packet.Connect, error) {
 	}
 	p, err := packet.FromClient(w.Buffered()[:size], 0)
 	if err != nil {
-		w.Write(unreadable(err), true)
+		if answer := unreadable(err); answer != nil {
+			w.Write(answer, true)
+			linger(w)
+		}
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
 	c := p.(*packet.Connect)
@@ -173,7 +176,7 @@ const badMethod packet.Code = 0x8c
 // protocol is the name of the transport in session details.
 const protocol = "mqtt"
 
-// refuse sends CONNACK with a failure.
+// refuse sends CONNACK with a failure, and gives the client time to read it.
 func (c *Conn) refuse(code packet.Code, err error) {
 	c.mu.Lock()
 	c.putConnack(code, err)
@@ -181,6 +184,7 @@ func (c *Conn) refuse(code packet.Code, err error) {
 	c.out = nil
 	c.mu.Unlock()
 	c.wire.Write(out, true)
+	linger(c.wire)
 }
 
 // putConnack appends a CONNACK with a failure. mu is held.

@@ -37,6 +37,7 @@ type Conn struct {
 	named        bool // the client sent a user name
 
 	done chan struct{} // closed by Close: the router has removed the session
+	gone chan struct{} // closed when the connection is closed
 
 	// Owned by ReadMessage.
 	queue    []span // messages for the router, in arena
@@ -54,6 +55,7 @@ type Conn struct {
 	out      []byte
 	writing  bool      // a goroutine is writing out
 	dead     bool      // writing has ended
+	told     bool      // the last packet gives the reason of the end, and the client's packets are read no more
 	waiting  bool      // the reader waits for the client
 	todo     []func()  // work for the reader, which numbers the requests
 	acks     []wamp.ID // events of durable subscriptions that the reader is to acknowledge
@@ -120,8 +122,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return msg, c.next < len(c.queue), nil
 }
 
-// discard reads everything that the client still sends until it closes the connection. Closing a socket with unread
-// bytes could lose the last packet to the client. The router bounds the time.
+// discard is linger for a session that is over on both sides. The router bounds the time.
 func (c *Conn) discard() {
 	for c.wire.Err() == nil && c.ended == errLeft && c.wire.Fill(1) != wire.ErrInterrupted {
 		c.wire.Discard(len(c.wire.Buffered()))
@@ -245,17 +246,55 @@ func (c *Conn) full() bool {
 	return len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined
 }
 
-// Close ends the connection: the router has removed the session, or is closing it.
+// Close ends the connection: the router has removed the session, or is closing it. A client that was told the reason gets
+// time to read it.
 func (c *Conn) Close() error {
 	c.closing.Do(func() {
-		c.wire.Close()
 		c.mu.Lock()
+		lingers := c.told && !c.writing
 		c.stop()
 		c.mu.Unlock()
+		if lingers {
+			go func() { linger(c.wire); c.hangUp() }()
+		} else {
+			c.hangUp()
+		}
 		c.broker.forget(c)
 		close(c.done)
 	})
 	return nil
+}
+
+// hangUp closes the connection.
+func (c *Conn) hangUp() {
+	c.wire.Close()
+	close(c.gone)
+}
+
+// Done returns a channel that is closed when the connection no longer exists: at Close, or up to lingerTime later.
+func (c *Conn) Done() <-chan struct{} { return c.gone }
+
+// The bounds of linger.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 16 << 20
+)
+
+// linger ends the stream to the client, and reads everything that the client still sends until it closes the connection.
+// Closing a socket with unread bytes could lose the last packet to the client.
+func linger(w *wire.Conn) {
+	late := time.AfterFunc(lingerTime, func() { w.Close() })
+	defer late.Stop()
+	if w.CloseWrite() != nil {
+		return
+	}
+	for n := 0; n < lingerBytes; {
+		if err := w.Fill(1); err != nil && err != wire.ErrInterrupted {
+			return
+		}
+		n += len(w.Buffered())
+		w.Discard(len(w.Buffered()))
+	}
 }
 
 // CloseWrite ends the stream to the client once all waiting bytes are written.

@@ -57,7 +57,8 @@ func (c *Conn) challenged(m *codec.Message) {
 		if err != nil {
 			c.mu.Lock()
 			c.putConnack(packet.BadLogin, nil)
-			c.mu.Unlock()
+			c.told = true
+			c.unlockAndFlush()
 			c.ended = err
 		}
 	})

@@ -22,7 +22,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b
 
 // put appends a packet to the bytes that wait for the client. mu is held.
 func (c *Conn) put(p packet.Packet) {
-	if c.dead {
+	if c.dead || c.told {
 		return
 	}
 	if c.out == nil {

@@ -96,22 +96,27 @@ func (c *Conn) fail(err error) {
 	if err == nil {
 		return
 	}
+	told := false
 	if e := (*packet.Error)(nil); errors.As(err, &e) {
 		c.mu.Lock()
-		c.putDisconnect(e.Code, err)
-		c.mu.Unlock()
-		c.flush()
+		told = c.putDisconnect(e.Code, err)
+		c.unlockAndFlush()
 	}
 	if c.work(); c.ended == nil {
 		c.ended = err
+		c.mu.Lock()
+		c.told = told
+		c.mu.Unlock()
 	}
 }
 
-// putDisconnect appends DISCONNECT, which servers of MQTT 3.1.1 do not send. mu is held.
-func (c *Conn) putDisconnect(code packet.Code, err error) {
-	if c.version >= packet.V5 {
-		c.put(&packet.Disconnect{Code: code, Properties: c.reason(nil, err)})
+// putDisconnect appends DISCONNECT, and reports whether it did: servers of MQTT 3.1.1 do not send it. mu is held.
+func (c *Conn) putDisconnect(code packet.Code, err error) bool {
+	if c.version < packet.V5 || c.dead {
+		return false
 	}
+	c.put(&packet.Disconnect{Code: code, Properties: c.reason(nil, err)})
+	return true
 }
 
 // replaced ends the connection because the client has opened another one.

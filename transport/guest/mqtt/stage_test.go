@@ -66,6 +66,7 @@ type device struct {
 	testing.TB
 	conn net.Conn
 	r    packet.Reader
+	end  error // of the connection, see next
 }
 
 // open connects a device that has not sent CONNECT.
@@ -77,6 +78,7 @@ func (s *stage) open(v packet.Version) *device {
 		if err == nil {
 			s.router.Serve(c)
 			c.Close()
+			<-c.(*Conn).Done()
 		}
 	}()
 	d := &device{TB: s, conn: near, r: packet.Reader{Reader: bufio.NewReader(near), Version: v, Max: 1 << 20}}
@@ -125,6 +127,7 @@ func (d *device) next() packet.Packet {
 	d.Helper()
 	d.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	p, err := d.r.FromServer()
+	d.end = err
 	switch ne := net.Error(nil); {
 	case err == nil:
 		return p
@@ -147,7 +150,8 @@ func gets[P packet.Packet](d *device) (p P) {
 	return p
 }
 
-// expectClosed checks that the connection ends: by one CONNACK or DISCONNECT with a code, or by neither if the code is 0.
+// expectClosed checks that the connection ends: by one CONNACK or DISCONNECT with a code, or by neither if the code is 0. A
+// connection that ends by a code is not reset.
 func (d *device) expectClosed(code packet.Code) {
 	d.Helper()
 	var got, want []packet.Code
@@ -162,8 +166,8 @@ func (d *device) expectClosed(code packet.Code) {
 			got = append(got, p.Code)
 		}
 	}
-	if !slices.Equal(got, want) {
-		d.Errorf("ends by %v, not %v", got, want)
+	if !slices.Equal(got, want) || code != 0 && d.end != io.EOF {
+		d.Errorf("ends by %v, not %v; %v", got, want, d.end)
 	}
 }
 
