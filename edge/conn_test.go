@@ -67,7 +67,7 @@ func TestStrangersMayNotSendMuch(t *testing.T) {
 }
 
 // A peer may close the connection first. Otherwise the router closes it, unless another session begins on it.
-func TestHangUp(t *testing.T) {
+func TestConnectionCloses(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		tell(t, Options{}, RealmOptions{}, func(s *story) {
 			p, c := s.enable()
@@ -94,7 +94,7 @@ func TestHangUp(t *testing.T) {
 }
 
 // After a violation the peer gets the ABORT: the connection stays open for a while, whatever the peer sends meanwhile.
-func TestHangUpAfterViolation(t *testing.T) {
+func TestConnectionClosesAfterViolation(t *testing.T) {
 	for _, joined := range []bool{true, false} {
 		for _, closes := range []bool{true, false} {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {

@@ -182,8 +182,8 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// TestWebSocketsLeave: the place of a WebSocket is free again, however it ends.
-func TestWebSocketsLeave(t *testing.T) {
+// TestWebSocketsFreeTheirPlaces: the place of a WebSocket is free again, however it ends.
+func TestWebSocketsFreeTheirPlaces(t *testing.T) {
 	l := run(t, "tcp://127.0.0.1:0", ListenOptions{MaxConns: 1})
 	for i := range 5 {
 		var c Conn
