@@ -127,10 +127,10 @@ const testKit = "test/kit"
 
 // testFloors lists further packages that the tests of a path may import.
 var testFloors = map[string][]string{
-	"edge":        {"edge/client", "transport", "test/say"},                    // its example listens
-	"edge/auth":   {"edge/codec", "edge/client"},                               // its client is the other side
-	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"},      // TLS is real
-	"uplink":      {"edge", "edge/auth", "transport/memory", "test/sparkplug"}, // a host application
+	"edge":        {"edge/client", "transport", "test/say"},                                    // its example listens
+	"edge/auth":   {"edge/codec", "edge/client"},                                               // its client is the other side
+	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"},                      // TLS is real
+	"uplink":      {"edge", "edge/auth", "transport/memory", "test/program", "test/sparkplug"}, // sessions of programs, a host application
 
 	"transport/guest": {"edge", "edge/auth", "transport/memory"}, // the router that its sessions join
 

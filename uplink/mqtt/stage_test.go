@@ -17,6 +17,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/test/program"
 	"runnel/transport/memory"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
@@ -133,16 +134,7 @@ func (s *edgeSite) dialBroker(ctx context.Context) (net.Conn, error) {
 // program joins the realm.
 func (s *edgeSite) program() *client.Client {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
-	kit.Must(s.t, err)
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(s.t, "the router", client.Options{Dial: s.dial})
 }
 
 // next is the broker that the link connects to next.

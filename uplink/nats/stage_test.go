@@ -15,6 +15,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/test/program"
 	"runnel/transport/memory"
 	"runnel/uplink"
 	"runnel/uplink/nats"
@@ -117,16 +118,7 @@ func (s *site) dial(context.Context) (client.Conn, error) {
 // program joins the realm.
 func (s *site) program() *client.Client {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
-	kit.Must(s.t, err)
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(s.t, "the router", client.Options{Dial: s.dial})
 }
 
 // received collects the events below com. as "topic arguments keyword arguments".
