@@ -20,7 +20,7 @@ import (
 //
 // The order of events holds across the replacement.
 type Handover struct {
-	left  chan struct{} // closed by leave
+	left  chan struct{} // closed by finishStoring
 	ended chan struct{} // closed by end
 
 	stop func() // ends the spool's Run; set before ended is closed
@@ -31,7 +31,7 @@ type Handover struct {
 
 const (
 	maxStored = 1 << 16     // publications that a handover remembers; with more, repeats are possible
-	storedFor = time.Minute // counted from leave; the waiting events are stored by then
+	storedFor = time.Minute // counted from finishStoring; the waiting events are stored by then
 
 	// A publisher may still route by a topic table that is older than the new link's subscription, but no longer than
 	// this time.

@@ -255,9 +255,9 @@ func (c *Conn) Close() error {
 		c.stop()
 		c.mu.Unlock()
 		if lingers {
-			go func() { linger(c.wire); c.hangUp() }()
+			go func() { linger(c.wire); c.closeWire() }()
 		} else {
-			c.hangUp()
+			c.closeWire()
 		}
 		c.broker.forget(c)
 		close(c.done)
@@ -265,8 +265,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// hangUp closes the connection.
-func (c *Conn) hangUp() {
+// closeWire closes the connection.
+func (c *Conn) closeWire() {
 	c.wire.Close()
 	close(c.gone)
 }
