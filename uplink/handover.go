@@ -14,14 +14,14 @@ import (
 //
 //	SetHandover    the old link notes which publications it stores from now on
 //	Run       the new link subscribes; its events wait
-//	          the old link is stopped: it unsubscribes and stores the events that the router has sent before (leave)
+//	          the old link is stopped: it unsubscribes and stores the events that the router has sent before (finishStoring)
 //	          the new link stores the waiting events, except those that the old one has stored (hasStored)
-//	          the old link has left the far side (end): the new one dials
+//	          the old link has left the far side (finish): the new one dials
 //
 // The order of events holds across the replacement.
 type Handover struct {
 	left  chan struct{} // closed by finishStoring
-	ended chan struct{} // closed by end
+	ended chan struct{} // closed by finish
 
 	stop func() // ends the spool's Run; set before ended is closed
 
