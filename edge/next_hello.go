@@ -15,7 +15,7 @@ import (
 const nextHelloTimeout = time.Second
 
 // nextHello waits for the HELLO of the peer's next session. It returns nil if the peer closes the connection, sends anything
-// else, or does not send HELLO in time. Then nothing more is written to the connection, because the session is over.
+// else, or does not send HELLO in time. Then nothing more is written to the connection, because the session has ended.
 func (s *session) nextHello() []byte {
 	limitReads(s.conn, maxHandshakeRead)
 	late := time.AfterFunc(nextHelloTimeout, func() { s.closeWrite() })

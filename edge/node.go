@@ -234,7 +234,7 @@ type Clash struct {
 }
 
 // clashes are the recent clashes. A router that is refused retries at least once a minute, so a clash that was not seen
-// for longer is over.
+// for longer has ended.
 type clashes struct {
 	mu sync.Mutex
 	// Guarded by mu.

@@ -290,7 +290,7 @@ func (o *outbox) take() *buffers.Buffer {
 	return batch
 }
 
-// endWrite ends a write. If there is more to write it returns true with mu held. Otherwise writing is over.
+// endWrite ends a write. If there is more to write it returns true with mu held. Otherwise all is written.
 func (o *outbox) endWrite(batch *buffers.Buffer, err error) (more bool) {
 	n := len(batch.Bytes)
 	o.release(batch)

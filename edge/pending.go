@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// pending holds the calls of a realm that are not over. A call is in the maps of its caller and its callee until it
+// pending holds the calls of a realm that are in progress. A call is in the maps of its caller and its callee until it
 // ends. The code that removes it, under mu, answers the caller. The answer is appended under mu, too, so that no
 // message of a call follows its end.
 type pending struct {

@@ -96,7 +96,7 @@ func milliseconds(d time.Duration) uint64 {
 	return uint64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// call is a CALL that is not over.
+// call is a CALL in progress.
 type call struct {
 	session *session
 	id      wamp.ID       // set before wait is called; the read loop uses the message's id
@@ -182,7 +182,7 @@ func (s *session) cancelSlow(id wamp.ID, k *call) {
 
 var errProgressNotTaken = errors.New("progressive results were not read in time")
 
-// take returns the progressive results since the last time, and whether the call is over.
+// take returns the progressive results since the last time, and whether the call has ended.
 func (k *call) take() (progressed []*Result, over bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -191,7 +191,7 @@ func (k *call) take() (progressed []*Result, over bool) {
 	return progressed, k.over
 }
 
-// wait passes progressive results on until the call is over or canceled. The calling goroutine runs it.
+// wait passes progressive results on until the call has ended or is canceled. The calling goroutine runs it.
 func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 	expired, restart, stop := k.startTimeout(o)
 	defer stop()
@@ -279,7 +279,7 @@ type canceledError struct{ ctx, answer error }
 func (e *canceledError) Error() string   { return e.answer.Error() }
 func (e *canceledError) Unwrap() []error { return []error{e.answer, e.ctx} }
 
-// sendCancel asks the router to cancel a call. If sending fails, the session is over, and so is the call.
+// sendCancel asks the router to cancel a call. If sending fails, the session has ended, and so has the call.
 func (s *session) sendCancel(id wamp.ID, mode wamp.CancelMode) {
 	var b codec.Builder
 	b.Reset(s.out.serializer, make([]byte, 0, 32))

@@ -136,7 +136,7 @@ func (inv *Invocation) startClock() {
 	}
 }
 
-// handle runs the handler, unless the call is over.
+// handle runs the handler, unless the call has ended.
 func (inv *Invocation) handle() {
 	if inv.ctx.Err() != nil {
 		inv.finish(Payload{}, context.Cause(inv.ctx))
@@ -222,7 +222,7 @@ func (s *session) interrupt(m *codec.Message) {
 	inv.cancel(&Interrupt{Mode: parsed, Reason: string(reason)})
 }
 
-// cancelInvocations cancels all running invocations, because the session is over.
+// cancelInvocations cancels all running invocations, because the session has ended.
 func (s *session) cancelInvocations(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

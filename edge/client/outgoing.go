@@ -29,7 +29,7 @@ type outgoing struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	batch   []byte        // complete messages, each behind its length
+	batch   []byte        // complete messages, each after its length
 	spare   []byte        // the buffer of the previous batch, empty
 	text    []byte        // scratch for a message's Text
 	flight  []byte        // the batch being written; the goroutine that writes may read it without mu
@@ -142,7 +142,7 @@ func (o *outgoing) waitForRoom(ctx context.Context) error {
 	return o.err
 }
 
-// append encodes m behind its length. On an error it changes nothing. Request ids must be sent in sequence, so append
+// append encodes m after its length. On an error it changes nothing. Request ids must be sent in sequence, so append
 // assigns them under the lock that orders the messages. mu is held.
 func (o *outgoing) append(m *outbound) error {
 	if o.err != nil {
@@ -301,7 +301,7 @@ func (o *outgoing) flush(d time.Duration) {
 	}
 }
 
-// whenIdle returns what signalIdle will close, if something is being written.
+// whenIdle returns the channel that signalIdle closes, if something is being written.
 func (o *outgoing) whenIdle() (idle <-chan struct{}, writing bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -18,7 +18,7 @@ type session struct {
 	conn    Conn
 	welcome Welcome
 	out     *outgoing     // has its own lock
-	ended   chan struct{} // closed when the session is over and its goroutines have returned
+	ended   chan struct{} // closed when the session has ended and its goroutines have returned
 	window  chan struct{} // one item for each pending publication with PublishOptions.Done
 
 	reason  error       // why it ended; set before ended is closed
@@ -83,7 +83,7 @@ func (s *session) forget(id wamp.ID) bool {
 	return found
 }
 
-// run is the read loop. It starts the writer, and returns when the session is over and both have ended.
+// run is the read loop. It starts the writer, and returns when the session and both goroutines have ended.
 func (s *session) run() {
 	var writer sync.WaitGroup
 	quit := make(chan struct{})
@@ -95,7 +95,7 @@ func (s *session) run() {
 	close(s.ended)
 }
 
-// read handles messages until the session is over and returns why.
+// read handles messages until the session ends, and returns why.
 func (s *session) read() error {
 	var m codec.Message
 	for {
@@ -199,7 +199,7 @@ func (s *session) unmatched(m *codec.Message, kind wamp.Type) error {
 	return nil
 }
 
-// goodbye handles GOODBYE: it answers the router's, or accepts the answer to the client's. The session is over.
+// goodbye handles GOODBYE: it answers the router's, or accepts the answer to the client's. Then the session has ended.
 func (s *session) goodbye(m *codec.Message) error {
 	if s.closing.Load() {
 		return ErrClosed

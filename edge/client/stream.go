@@ -85,7 +85,7 @@ type chunks struct {
 func (inv *Invocation) More() bool { return inv.chunks != nil }
 
 // Input waits for the next chunk of arguments. more is false for the last one; Input must not be called after it. Input
-// fails when ctx is done or the invocation is over.
+// fails when ctx is done or the invocation has ended.
 func (inv *Invocation) Input(ctx context.Context) (p codec.Payload, more bool, err error) {
 	for c := inv.chunks; ; {
 		c.mu.Lock()
@@ -130,7 +130,7 @@ func (inv *Invocation) waitForRoom(size int) bool {
 		select {
 		case <-inv.chunks.room:
 		case <-inv.ctx.Done():
-			return true // the invocation is over, and nothing reads the chunk
+			return true // the invocation has ended, and nothing reads the chunk
 		case <-timer.C:
 			return false
 		}

@@ -68,7 +68,7 @@ type head struct {
 	expires  int64 // ms since 1970; 0: never
 	id       wamp.ID
 	topic    []byte
-	rest     []byte // begins with the fields behind the topic
+	rest     []byte // begins with the fields after the topic
 	options  []byte
 	payload  []byte
 	size     int64 // bytes in the log

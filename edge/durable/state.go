@@ -23,7 +23,7 @@ type State struct {
 	Delivered uint64     `json:"delivered"` // since the router started
 	Again     uint64     `json:"redelivered"`
 	Acked     uint64     `json:"acknowledged"`
-	Dropped   uint64     `json:"dropped"` // by the bounds, since the subscription was created
+	Dropped   uint64     `json:"dropped"` // at a limit, since the subscription was created
 	Expired   uint64     `json:"expired"` // expired before they could be delivered, since the router started
 	Created   *time.Time `json:"created,omitempty"`
 }

@@ -42,7 +42,7 @@ func (e *Event) size() int {
 	return Overhead + len(e.Topic) + len(e.Payload.Raw) + len(e.Dict.Raw) + e.Filter.Bytes()
 }
 
-// expiry returns when the publisher's limit is over for an event that is kept from now on; the zero time without a limit.
+// expiry returns when the publisher's limit passes for an event that is kept from now on; the zero time without a limit.
 func (e *Event) expiry() (at time.Time) {
 	if e.TTL > 0 {
 		at = time.Now().Add(e.TTL)
@@ -60,7 +60,7 @@ func (e *Event) until(end time.Time) *Event {
 	return &now
 }
 
-// passed reports whether the publisher's limit is over.
+// passed reports whether the publisher's limit has passed.
 func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
 // clone returns a copy that shares no memory with the message the event came in.
@@ -74,7 +74,7 @@ func (e *Event) clone() Event {
 type PastEvent struct {
 	Event
 	At   time.Time
-	end  time.Time // when the publisher's limit is over; zero: never
+	end  time.Time // when the publisher's limit passes; zero: never
 	size int
 }
 
@@ -83,7 +83,8 @@ func NewPastEvent(e *Event) *PastEvent {
 	return &PastEvent{Event: e.clone(), At: time.Now(), end: e.expiry(), size: e.size()}
 }
 
-// RestorePast returns a copy of an event for histories that was kept before. end is when its publisher's limit is over; zero: never.
+// RestorePast returns a copy, for histories, of an event that was stored before a restart. end is when its publisher's limit
+// passes; zero: never.
 func RestorePast(e *Event, at, end time.Time) *PastEvent {
 	return &PastEvent{Event: e.clone(), At: at, end: end, size: e.size()}
 }

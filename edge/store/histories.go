@@ -26,7 +26,7 @@ func (s *Histories) Set(list []*History) { s.list.Store(&list) }
 func (s *Histories) Add(h *History) { s.Set(append(slices.Clip(s.All()), h)) }
 
 // Restore adds an event that the log of durable events has at a position to the histories that it matches. end is when its
-// publisher's limit is over; zero: never.
+// publisher's limit passes; zero: never.
 func (s *Histories) Restore(e *Event, at, end time.Time, position uint64) {
 	var past *PastEvent
 	for _, h := range s.All() {

@@ -36,7 +36,7 @@ type Retained struct {
 // retained is an event that is kept.
 type retained struct {
 	Event
-	end  time.Time // when the publisher's limit is over; zero: never
+	end  time.Time // when the publisher's limit passes; zero: never
 	size int
 }
 

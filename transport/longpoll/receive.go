@@ -107,7 +107,7 @@ func (c *Conn) endPoll(p *poll) {
 	}
 }
 
-// await waits until there are messages, the transport has ended, or PollTime is over.
+// await waits until there are messages, the transport has ended, or PollTime has passed.
 func (c *Conn) await(r *http.Request, p *poll) (messages []byte, err error) {
 	late := time.NewTimer(c.server.opts.PollTime)
 	defer late.Stop()

@@ -70,7 +70,7 @@ func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, 
 	})
 }
 
-// interrupt aborts the read of a body when the transport has ended, so that its memory is freed before BodyTime is over.
+// interrupt aborts the read of a body when the transport has ended, so that its memory is freed before BodyTime has passed.
 func (c *Conn) interrupt(w http.ResponseWriter, done <-chan struct{}) {
 	select {
 	case <-c.ended:

@@ -115,7 +115,7 @@ var errGone = refusal{http.StatusNotFound, "there is no such transport"}
 // ErrFull means that Options.Serve has no room for another transport.
 var ErrFull error = refusal{http.StatusServiceUnavailable, "too many connections"}
 
-// Answer answers a request. The caller has checked its origin. path is the part of the URL's path behind the base URL, and
+// Answer answers a request. The caller has checked its origin. path is the part of the URL's path after the base URL, and
 // peer describes the client. Answer returns an error if it opened no transport; the client has received it.
 func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, peer wamp.Transport) error {
 	allowPage(w.Header(), r)

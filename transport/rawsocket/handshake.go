@@ -135,7 +135,7 @@ func (o Options) timeout() time.Duration {
 	return o.HandshakeTimeout
 }
 
-// limitTime bounds the time for reads and writes of rw until stop is called. stop reports whether the time was over.
+// limitTime bounds the time for reads and writes of rw until stop is called. stop reports whether the time had passed.
 func (o Options) limitTime(rw io.ReadWriteCloser) (stop func() (late bool)) {
 	limit := o.timeout()
 	if limit < 0 {

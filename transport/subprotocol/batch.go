@@ -10,7 +10,7 @@ const (
 	headSize  = 4    // of a message in any other batch
 )
 
-// Split finds the first message of a batch: length bytes, with before bytes in front of it and after bytes behind it.
+// Split finds the first message of a batch: length bytes, with before bytes in front of it and after bytes following it.
 func (p Protocol) Split(batch []byte) (before, length, after int, ok bool) {
 	if p.Text() {
 		length = bytes.IndexByte(batch, separator)

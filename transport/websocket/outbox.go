@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxControls bounds the bytes of PONG and PING that queue up behind frames that the peer does not read. The
+	// maxControls bounds the bytes of PONG and PING that queue up after frames that the peer does not read. The
 	// sender of a further control frame blocks.
 	maxControls = 4 << 10
 
@@ -237,7 +237,7 @@ func (o *outbox) promiseOpen() bool {
 	return !o.closing
 }
 
-// onlyControls reports whether all frames of Conn.Write are written: control frames stand behind them.
+// onlyControls reports whether all frames of Conn.Write are written: control frames follow them.
 func (o *outbox) onlyControls() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

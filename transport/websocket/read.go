@@ -36,7 +36,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return c.take(length, before, after)
 }
 
-// take removes the first message from c.rest: length bytes, with before bytes in front of it and after bytes behind it.
+// take removes the first message from c.rest: length bytes, with before bytes in front of it and after bytes following it.
 func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error) {
 	end := before + length
 	msg = c.rest[before:end:end]

@@ -19,7 +19,7 @@ import (
 
 // Sparkplug makes the link an Edge Node; see package sparkplug. Events of rules with Format SparkplugB are data of devices.
 //
-// Sparkplug wants QoS 0. So an event leaves the spool when the broker has answered a PINGREQ behind its data. If the
+// Sparkplug requires QoS 0. So an event leaves the spool when the broker has answered a PINGREQ sent after its data. If the
 // connection ends before that, the link sends the event again in the next one.
 type Sparkplug struct {
 	Group, Node string
@@ -315,8 +315,8 @@ func (s *session) report(e *spool.Event) (ok bool, err error) {
 	return true, s.out.Room(s.open)
 }
 
-// prove waits until the broker has answered a PINGREQ behind the data that was sent, and takes the events out of the spool. The broker handles
-// the packets of a connection in order (MQTT 3.1.1, 4.6).
+// prove waits until the broker has answered a PINGREQ sent after the data, and takes the events out of the spool. The broker
+// handles the packets of a connection in order (MQTT 3.1.1, 4.6).
 func (s *session) prove(ctx context.Context) error {
 	if len(s.unproven) == 0 {
 		return nil

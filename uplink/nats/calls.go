@@ -235,7 +235,8 @@ func (s *session) exchange(ctx context.Context, inv *client.Invocation, q conn.O
 	return p, err
 }
 
-// chosen returns where a call is to go by its resource key. ok is false if it has none, or no link has told nodes for the procedure.
+// chosen returns where a call is to go by its resource key. ok is false if it has none, or no link has announced nodes for
+// the procedure.
 func (l *Link) chosen(name, key string) (to place, ok bool) {
 	if key == "" {
 		return to, false

@@ -69,7 +69,7 @@ func (s *session) beginCalls() {
 	signal(c.dirty)
 }
 
-// forgetShards forgets what the other links have told, because this one no longer reaches them.
+// forgetShards forgets what the other links have announced, because this one no longer reaches them.
 func (l *Link) forgetShards() {
 	l.calls.shards.expire(0)
 	signal(l.calls.dirty)

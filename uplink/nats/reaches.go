@@ -19,7 +19,7 @@ type reaches struct {
 
 type reached struct {
 	registration *client.Registration // nil: that of the import
-	nodes        string               // what the router was told
+	nodes        string               // what the link has reported to the router
 }
 
 // set makes the registrations those of the nodes at other routers.

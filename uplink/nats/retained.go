@@ -134,7 +134,7 @@ func (p *puts) take(v *value, again bool) *putting {
 }
 
 // finish notes the outcome of a put. It reports whether the value is the newest one of its key. If it is, keep puts it into the spool, so
-// that no older one gets there behind it; nil: it is stored, or it is in the spool already.
+// that no older one gets there after it; nil: it is stored, or it is in the spool already.
 func (p *puts) finish(v *value, stored bool, keep func()) (newest bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -245,7 +245,7 @@ func (s *session) bucketFails(err error) {
 	s.link.recordRule("bucket "+s.link.opts.Bucket, err)
 }
 
-// bucketIsBack has the values sent that wait.
+// bucketIsBack makes the spool send the values that wait.
 func (s *session) bucketIsBack() {
 	was := s.bucketAway.Swap(nil)
 	s.link.recordRule("bucket "+s.link.opts.Bucket, nil)

@@ -30,7 +30,7 @@ import (
 
 const (
 	maxPeers     = 1024    // links whose nodes are known
-	maxAnnounced = 1 << 20 // bytes of what they have told
+	maxAnnounced = 1 << 20 // bytes of what they have announced
 )
 
 // announceEvery is the pause between two announcements without a change. A link that misses three of another forgets its nodes. Tests
@@ -42,9 +42,9 @@ type shards struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	own   map[wamp.Pattern][]string // nodes of the local realm, by patterns of the cluster
-	text  []byte                    // of own, for the others; nil: nothing was told yet
+	text  []byte                    // own, as announced to the others; nil: nothing was announced yet
 	peers map[string]*peer          // by the names of their links
-	size  int                       // bytes of what the peers have told
+	size  int                       // bytes of what the peers have announced
 	known map[wamp.Pattern]bool     // patterns of peers; nil: not made yet
 	rules uplink.RuleSet[[]place]   // valid as long as known is
 }
@@ -60,7 +60,7 @@ type peer struct {
 // place is where a node is.
 type place struct{ node, router, link string } // link "": in the local realm
 
-// learn notes what another link has told. It reports whether that is news.
+// learn records what another link has announced. It reports whether that differs from before.
 func (h *shards) learn(link, router string, text []byte) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,7 +104,7 @@ func (h *shards) forget(link string) bool {
 	return true
 }
 
-// expire forgets the links that have told nothing for a time; 0: all. It reports whether there were any.
+// expire forgets the links that have announced nothing for a time; 0: all. It reports whether there were any.
 func (h *shards) expire(after time.Duration) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,7 +116,7 @@ func (h *shards) expire(after time.Duration) (changed bool) {
 	return changed
 }
 
-// shares reports whether another link has told nodes of a pattern.
+// shares reports whether another link has announced nodes of a pattern.
 func (h *shards) shares(p wamp.Pattern, here string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -175,7 +175,7 @@ func (h *shards) build(here string) {
 	}
 }
 
-// choose returns where a call is to go by its resource key. ok is false if no link has told nodes for it.
+// choose returns where a call is to go by its resource key. ok is false if no link has announced nodes for it.
 func (h *shards) choose(uri, key, here string) (best place, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -232,7 +232,7 @@ func (s *session) learnNodes(m *conn.Msg) {
 	l, name := s.link, string(m.Header.Get(payload.LinkField))
 	hops, ok := payload.ParseHops(string(m.Header.Get(payload.HopsField)))
 	if !ok || len(hops) != 1 || visited(hops, l.place()) || !isLink(name) {
-		return // a link of this router has told it
+		return // a link of this router has announced it
 	}
 	if l.calls.shards.learn(name, routerOf(hops[0]), m.Data) {
 		signal(l.calls.dirty)

@@ -64,7 +64,7 @@
 //	lane.go      the events of one class, on disk and in memory; list.go: those in memory; cursor.go: iterating over both
 //	hold.go      events that the far side rejects: topics and their states; hold_move.go: moving events to the held ones;
 //	             hold_read.go: returning them from Next; hold_drop.go: dropping them; hold_log.go, hold_open.go: their log
-//	expire.go    events whose time is over
+//	expire.go    events that have expired
 //	gap.go       gaps
 //	schedule.go  when to write, delete, expire and retry: no I/O
 //	run.go       the goroutine that does so

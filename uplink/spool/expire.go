@@ -51,7 +51,7 @@ func (s *Spool) expiry(e *Event, at int64) (t time.Time) {
 	return time.Now().Add(time.Duration(left) * time.Millisecond)
 }
 
-// Expire removes an event that Next has returned and whose time is over. It is counted, and leaves no gap.
+// Expire removes an event that Next has returned and whose time has passed. It is counted, and leaves no gap.
 func (s *Spool) Expire(sequence uint64) {
 	s.mu.Lock()
 	if f, ok := s.held.inFlight[sequence]; ok {

@@ -115,7 +115,8 @@ func (s *Spool) heldDue(in *heldEvent) int64 {
 }
 
 // roomToMove makes room in memory for an event that is to be moved. It returns false if the event must wait for the
-// disk. Events of class Memory, which the disk does not take, are dropped: they may be behind the event, which would wait forever.
+// disk. Events of class Memory, which the disk does not take, are dropped: they may come after the event, which would wait
+// forever.
 func (s *Spool) roomToMove(octets int64) bool {
 	for s.memoryOnly > 0 && s.memoryOnly+octets > s.opts.MaxMemory {
 		if s.alarm == nil && s.behind() {

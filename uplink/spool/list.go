@@ -9,7 +9,7 @@ package spool
 //	nextWrite ... back    not yet written
 //
 // The marks move only towards the back, except that a failed commit returns nextWrite to the first entry that is not
-// written. A mark that is nil is at the end: new entries are behind it. A list is used with Spool.mu held.
+// written. A mark that is nil is at the end: new entries come after it. A list is used with Spool.mu held.
 type list struct {
 	front, back *entry
 	nextRead    *entry

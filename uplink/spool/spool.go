@@ -215,7 +215,7 @@ type State struct {
 	Oldest   time.Duration // age of the oldest event, counted while the spool was open
 	Held     Held
 	Dropped  Drops
-	Expired  uint64 // events whose time was over before they could be sent, since Open
+	Expired  uint64 // events that expired before they could be sent, since Open
 	Alarm    string // why the disk is not writable; "": it is
 	AlarmFor time.Duration
 	Epoch    uint64

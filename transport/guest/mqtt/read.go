@@ -11,7 +11,7 @@ import (
 
 // The functions of this file are called by the reader.
 
-// errLeft ends a session that is over on both sides.
+// errLeft ends a session that both sides have ended.
 var errLeft = io.EOF
 
 // errWill ends the session at once, so that its will is published.

@@ -48,5 +48,5 @@ func Pairs(line string) bool {
 	return pairs > 0 && 2*numbers >= pairs
 }
 
-// maxUnit is the length of the longest unit that may stand behind a value.
+// maxUnit is the length of the longest unit that may follow a value.
 const maxUnit = 5

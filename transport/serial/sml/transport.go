@@ -12,7 +12,7 @@ const (
 	Escape  = "\x1b\x1b\x1b\x1b"
 	Begin   = Escape + "\x01\x01\x01\x01"
 	End     = Escape + "\x1a"
-	Trailer = 3 // bytes behind End
+	Trailer = 3 // bytes after End
 )
 
 // maxFill is the largest number of fill bytes: they fill the last four bytes of a telegram.

@@ -96,7 +96,7 @@ func (h Header) Status() int {
 	return code
 }
 
-// Description returns the text behind the status.
+// Description returns the text after the status.
 func (h Header) Description() string {
 	if line := h.first(); len(line) > 3 && h.Status() > 0 {
 		return words(bytes.TrimSpace(line[3:]))
@@ -104,7 +104,7 @@ func (h Header) Description() string {
 	return ""
 }
 
-// first returns the first line behind the version.
+// first returns the rest of the first line, after the version.
 func (h Header) first() []byte {
 	line, _, _ := bytes.Cut(h, []byte("\r\n"))
 	rest, ok := bytes.CutPrefix(line, []byte(headerVersion))
@@ -114,7 +114,7 @@ func (h Header) first() []byte {
 	return bytes.TrimSpace(rest)
 }
 
-// fields returns the lines behind the first.
+// fields returns the lines after the first.
 func (h Header) fields() []byte {
 	_, rest, _ := bytes.Cut(h, []byte("\r\n"))
 	return rest

@@ -122,7 +122,7 @@ type Meta struct {
 	Sequence         uint64 // in the stream
 	ConsumerSequence uint64
 	Time             time.Time // when the stream stored it
-	Pending          uint64    // messages behind it
+	Pending          uint64    // messages after it
 }
 
 // ParseMeta parses the Reply of a delivered message: $JS.ACK with stream, consumer, delivered, sequence, consumer sequence, time and

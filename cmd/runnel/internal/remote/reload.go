@@ -50,7 +50,7 @@ func (r *Router) reload(ctx context.Context) ([]string, error) {
 func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
 	patience := 5 * time.Second
 	if r.node != "" {
-		patience = 30 * time.Second // its link connects again
+		patience = 30 * time.Second // until its link is up again
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
