@@ -50,7 +50,7 @@ func (c *webConn) Close() error {
 // the HTTP request, so that head is empty.
 func (c *webConn) Socket() net.Conn { return c.Conn }
 
-// inbox is the web server's net.Listener. It accepts the connections that give passes to it.
+// inbox is the web server's net.Listener. It accepts the connections that deliver passes to it.
 type inbox struct {
 	addr   net.Addr
 	conns  chan net.Conn

@@ -18,7 +18,7 @@
 //	              waits for PUBLISHED gets it when the spool has stored the event
 //	drain.go      takes events out of the spool in order and sends them
 //	flight.go     events that are sent and not acknowledged: a bounded number, under ids that are the same after a crash
-//	exports.go    landed: PUBACK or PUBCOMP takes the event out of the spool
+//	exports.go    ackEvent: PUBACK or PUBCOMP takes the event out of the spool
 //
 // # A message's way in
 //
