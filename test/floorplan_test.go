@@ -134,11 +134,12 @@ var testFloors = map[string][]string{
 
 	"transport/guest": {"edge", "edge/auth", "transport/memory"}, // the router that its sessions join
 
-	"cmd/runnel/internal/config":  {"test/devices"},                                       // those of the profiles
-	"cmd/runnel/internal/remote":  {"edge", "edge/auth"},                                  // the router that it talks to
-	"cmd/runnel/internal/member":  {"transport/memory"},                                   // the centre that it reports to
-	"cmd/runnel/internal/rollout": {"edge", "edge/auth", "transport", "transport/memory"}, // the centre that it asks
-	"cmd/runnel/internal/term":    {"transport/serial/pty"},                               // a terminal that hides what is typed
+	"cmd/runnel/internal/config":  {"test/devices"},                      // those of the profiles
+	"cmd/runnel/internal/remote":  {"edge", "edge/auth", "test/standin"}, // the router that it talks to
+	"cmd/runnel/internal/member":  {"transport/memory"},                  // the centre that it reports to
+	"cmd/runnel/internal/rollout": {"edge", "test/standin"},              // the centre that it asks
+	"cmd/runnel/internal/fleet":   {"test/standin"},                      // the centre
+	"cmd/runnel/internal/term":    {"transport/serial/pty"},              // a terminal that hides what is typed
 }
 
 // standardOnly lists packages without any dependency.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,8 +20,8 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/test/standin"
 	"runnel/transport"
-	"runnel/transport/memory"
 )
 
 // centre is a router with a fleet in realm1. Its sessions without an identity have the role operator.
@@ -78,28 +77,7 @@ func newCentre(t *testing.T) *centre {
 		kit.Must(t, err)
 		kit.Must(t, c.router.AddRealm(opts))
 	}
-	listener, err := transport.Listen("tcp://127.0.0.1:0", transport.ListenOptions{Log: quiet})
-	kit.Must(t, err)
-	c.url = fmt.Sprint("tcp://", listener.Addr().(*net.TCPAddr))
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { listener.Run(ctx, func(conn transport.Conn) { c.router.Serve(conn) }) })
-	callee, err := client.Connect(ctx, client.Options{Realm: "realm1", Log: quiet, Dial: func(context.Context) (client.Conn, error) {
-		ours, theirs := memory.Internal(memory.Options{})
-		running.Go(func() { c.router.Serve(theirs) })
-		return ours, nil
-	}})
-	kit.Must(t, err)
-	for uri, answer := range c.Procedures("realm1", c) {
-		_, err := callee.Register(ctx, uri, client.RegisterOptions{}, answer)
-		kit.Must(t, err)
-	}
-	t.Cleanup(func() {
-		stop()
-		callee.Close(context.Background())
-		c.router.Close(context.Background())
-		running.Wait()
-	})
+	c.url = fmt.Sprint("tcp://", standin.Serve(t, c.router, "tcp://127.0.0.1:0", "realm1", c.Procedures("realm1", c)))
 	return c
 }
 

@@ -6,24 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/doctor"
 	"runnel/cmd/runnel/internal/report"
-	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
-	"runnel/transport"
-	"runnel/transport/memory"
+	"runnel/test/standin"
 	"runnel/transport/serial"
 )
 
@@ -31,35 +27,9 @@ import (
 // permissions. It returns the configuration of such a router.
 func router(t *testing.T, allow []auth.Permission, answers map[string]client.Handler) *config.Config {
 	t.Helper()
-	url := "unix://" + filepath.Join(kit.ShortDir(t), "r.sock")
-	quiet := slog.New(slog.DiscardHandler)
-	r := edge.NewRouter(edge.Options{Log: quiet})
-	kit.Must(t, r.AddRealm(edge.RealmOptions{Name: "plant", Anonymous: "all", Roles: []*auth.Role{auth.NewRole("all", allow)}}))
-	l, err := transport.Listen(url, transport.ListenOptions{Log: quiet})
-	kit.Must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { l.Run(ctx, func(c transport.Conn) { r.Serve(c) }) })
-	callee, err := client.Connect(ctx, client.Options{Realm: "plant", Log: quiet, Dial: func(context.Context) (client.Conn, error) {
-		ours, theirs := memory.Internal(memory.Options{})
-		running.Go(func() { r.Serve(theirs) })
-		return ours, nil
-	}})
-	kit.Must(t, err)
-	for uri, answer := range answers {
-		_, err := callee.Register(ctx, uri, client.RegisterOptions{}, answer)
-		kit.Must(t, err)
-	}
-	t.Cleanup(func() {
-		stop()
-		callee.Close(context.Background())
-		r.Close(context.Background())
-		running.Wait()
-	})
+	_, url := standin.Plant(t, allow, answers)
 	return &config.Config{Name: "/nowhere/runnel.toml", Realms: []config.Realm{{Name: "plant"}}, Listens: []config.Listen{{URL: url}}}
 }
-
-var everything = []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}
 
 // saying answers each call with the arguments, or with an error.
 func saying(err error, args ...any) client.Handler {
@@ -197,7 +167,7 @@ func TestErrors(t *testing.T) {
 
 // A question to the router returns the first value of the answer.
 func TestAsk(t *testing.T) {
-	c := router(t, everything, map[string]client.Handler{
+	c := router(t, standin.Everything, map[string]client.Handler{
 		"runnel.one": saying(nil, map[string]any{"a": 1}, 2), "runnel.none": saying(nil), "runnel.no": saying(client.NewError("com.no", "because")), report.ProcedureStatus: saying(nil, map[string]any{"version": "1.2"}),
 	})
 	r := at(c)
@@ -248,7 +218,7 @@ func TestAsk(t *testing.T) {
 
 // A router that runs with a configuration reloads it, and must then have the new part.
 func TestReload(t *testing.T) {
-	c := router(t, everything, map[string]client.Handler{report.ProcedureReload: saying(nil, "serial line a started", 7, "uplink \x1b[2J stopped")})
+	c := router(t, standin.Everything, map[string]client.Handler{report.ProcedureReload: saying(nil, "serial line a started", 7, "uplink \x1b[2J stopped")})
 	lines, url, err := ReloadRunning("1", nil, &config.Config{Listens: []config.Listen{{URL: "tcp://127.0.0.1:1"}}}, c)
 	if err != nil || url != c.Listens[0].URL || len(lines) != 2 || lines[0] != "serial line a started" || strings.Contains(lines[1], "\x1b") {
 		t.Errorf("%q, %s, %v", lines, url, err)
@@ -267,7 +237,7 @@ func TestReload(t *testing.T) {
 	if configArgument(&config.Config{Name: config.File("")}) != "" || configArgument(&config.Config{Name: "built-in default"}) != "" {
 		t.Error("the default configuration is named")
 	}
-	broken := router(t, everything, map[string]client.Handler{report.ProcedureReload: saying(client.NewError(report.ErrorConfig, "a.toml:1: bad", "a.toml:2: worse"))})
+	broken := router(t, standin.Everything, map[string]client.Handler{report.ProcedureReload: saying(client.NewError(report.ErrorConfig, "a.toml:1: bad", "a.toml:2: worse"))})
 	_, _, err = ReloadRunning("1", broken)
 	if problems := (config.Problems)(nil); !errors.As(err, &problems) || len(problems) != 2 {
 		t.Error(err)
@@ -301,7 +271,7 @@ func TestPortErrors(t *testing.T) {
 		}
 	}
 	// The running router knows its lines best.
-	c := router(t, everything, map[string]client.Handler{report.ProcedureStatus: saying(nil, map[string]any{"serial": []any{map[string]any{"name": "old", "device": "/dev/old"}}})})
+	c := router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(nil, map[string]any{"serial": []any{map[string]any{"name": "old", "device": "/dev/old"}}})})
 	c.Realms[0].Name = "plant"
 	if got := routerLine(c, "/dev/old"); got != "old" {
 		t.Error(got)

@@ -14,6 +14,7 @@ import (
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/test/kit"
+	"runnel/test/standin"
 )
 
 // A user that may not open a socket is told who may.
@@ -59,7 +60,7 @@ func TestSocketHint(t *testing.T) {
 func TestListing(t *testing.T) {
 	own := term.Stdout
 	defer func() { term.Stdout = own }()
-	c := router(t, everything, map[string]client.Handler{"runnel.list": saying(nil, []any{"a", "b"}), "runnel.number": saying(nil, 7)})
+	c := router(t, standin.Everything, map[string]client.Handler{"runnel.list": saying(nil, []any{"a", "b"}), "runnel.number": saying(nil, 7)})
 	for _, x := range []struct {
 		procedure string
 		asJSON    bool

@@ -3,10 +3,8 @@ package rollout
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,43 +12,16 @@ import (
 	"runnel/cmd/runnel/internal/fleet"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/edge"
-	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
-	"runnel/transport"
-	"runnel/transport/memory"
+	"runnel/test/standin"
 )
 
 // newCentre runs a router whose procedures answer with handlers, and returns what a command needs to reach it.
 func newCentre(t *testing.T, answers map[string]client.Handler) (*edge.Router, *remote.Router) {
 	t.Helper()
-	url := "unix://" + filepath.Join(kit.ShortDir(t), "r.sock")
-	quiet := slog.New(slog.DiscardHandler)
-	r := edge.NewRouter(edge.Options{Log: quiet})
-	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
-	kit.Must(t, r.AddRealm(edge.RealmOptions{Name: "plant", Anonymous: "all", Roles: []*auth.Role{all}}))
-	l, err := transport.Listen(url, transport.ListenOptions{Log: quiet})
-	kit.Must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { l.Run(ctx, func(c transport.Conn) { r.Serve(c) }) })
-	callee, err := client.Connect(ctx, client.Options{Realm: "plant", Log: quiet, Dial: func(context.Context) (client.Conn, error) {
-		ours, theirs := memory.Internal(memory.Options{})
-		running.Go(func() { r.Serve(theirs) })
-		return ours, nil
-	}})
-	kit.Must(t, err)
-	for uri, answer := range answers {
-		_, err := callee.Register(ctx, uri, client.RegisterOptions{}, answer)
-		kit.Must(t, err)
-	}
-	t.Cleanup(func() {
-		stop()
-		callee.Close(context.Background())
-		r.Close(context.Background())
-		running.Wait()
-	})
+	r, url := standin.Plant(t, standin.Everything, answers)
 	return r, &remote.Router{URL: url, Realm: "plant", Serializer: "cbor"}
 }
 
