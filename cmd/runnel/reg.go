@@ -52,7 +52,7 @@ further ones wait.`,
 	f.StringVar(&r.command, "exec", "", "`CMD` to run for each call")
 	f.BoolVar(&r.echo, "echo", false, "return the arguments")
 	f.StringVar(&r.match, "match", "exact", "exact, prefix or wildcard")
-	f.StringVar(&r.invoke, "invoke", "single", "who is called if several register: single, first, last, roundrobin or random")
+	f.StringVar(&r.invoke, "invoke", "single", "which callee gets a call if several register: single, first, last, roundrobin or random")
 	f.IntVar(&r.parallel, "parallel", 8, "number of concurrent calls")
 	return cmd
 }

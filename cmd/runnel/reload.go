@@ -51,7 +51,7 @@ the process writes to $RUNTIME_DIRECTORY or /run/runnel. systemd's unit uses thi
 	}
 	p.Flags(cmd, version)
 	p.NodeFlag(cmd)
-	cmd.Flags().StringVar(&pid, "pid", "", "have the process `ID` reload by SIGHUP, and wait for the outcome")
+	cmd.Flags().StringVar(&pid, "pid", "", "send SIGHUP to the process `ID`, and wait for the outcome of the reload")
 	return cmd
 }
 

@@ -9,7 +9,7 @@ var (
 	// ErrHostOffline ends a connection to a broker at which the primary host application is offline.
 	ErrHostOffline = errors.New("the primary host application is offline at this broker")
 	// ErrNotBorn means that the connection has ended or left.
-	ErrNotBorn = errors.New("the connection is over")
+	ErrNotBorn = errors.New("the connection has ended")
 )
 
 func now() uint64 { return uint64(max(time.Now().UnixMilli(), 0)) }

@@ -87,12 +87,12 @@ func (r *Router) Flags(cmd *cobra.Command, version string) {
 	f.StringVar(&r.Serializer, "serializer", "cbor", "cbor, msgpack or json")
 	f.StringVar(&r.authid, "authid", "", "`NAME` to authenticate as")
 	f.StringVar(&r.ticket, "ticket", "", "`SECRET` for the method ticket (a literal, file:PATH or env:NAME)")
-	f.StringVar(&r.secret, "secret", "", "`SECRET` for the methods wamp-scram and wampcra (likewise)")
+	f.StringVar(&r.secret, "secret", "", "`SECRET` for the methods wamp-scram and wampcra (as for --ticket)")
 	f.StringVar(&r.key, "key", "", "`FILE` with an Ed25519 key, for the method cryptosign")
 	f.StringVar(&r.binding, "channel-binding", "", "bind --key or --secret to the TLS connection: "+config.OneOf(config.Bindings...))
 	f.StringVar(&r.certificate, "certificate", "", "`FILE` with a certificate to show a tls:// or wss:// router")
 	f.StringVar(&r.certKey, "certkey", "", "`FILE` with the certificate's key (default: it is in the same file)")
-	f.StringVar(&r.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
+	f.StringVar(&r.ca, "ca", "", "`FILE` with the authorities that sign the certificate of a tls:// or wss:// router")
 }
 
 // sockets lists the Unix sockets of the usual routers: the service, and a router of this user.

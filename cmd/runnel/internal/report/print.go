@@ -57,7 +57,7 @@ func (r *Status) printRealms(w io.Writer) {
 func memoryText(s *budget.Status) string {
 	text := fmt.Sprintf("%s of %s of memory in use", term.Bytes(s.Used), term.Bytes(s.Limit))
 	if s.Cut > 0 {
-		text += fmt.Sprintf(", %d peers cut for it", s.Cut)
+		text += fmt.Sprintf(", %d peers disconnected to free some", s.Cut)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(s.Refused)) {
 		text += fmt.Sprintf(", %d %s refused", s.Refused[kind], kind)

@@ -50,7 +50,7 @@ func showsTroubles(t *testing.T) {
 		"nothing":        {Status{}, nil, []string{"ALARM", "memory", "LISTENER", "WEBHOOK", "DURABLE", "SERIAL LINE", "UPLINK", "QUEUE"}},
 		"a fault":        {Status{Faults: []Fault{{"listener tcp://:1", "in use", ago}}}, []string{"ALARM for 1m30s: listener tcp://:1: in use"}, nil},
 		"memory":         {Status{Memory: &budget.Status{Used: 1, Limit: 2}}, []string{"1B of 2B of memory in use\n"}, []string{"cut"}},
-		"short memory":   {Status{Memory: &budget.Status{Cut: 2, Refused: map[string]uint64{"calls": 3}}}, []string{", 2 peers cut for it, 3 calls refused\n"}, nil},
+		"short memory":   {Status{Memory: &budget.Status{Cut: 2, Refused: map[string]uint64{"calls": 3}}}, []string{", 2 peers disconnected to free some, 3 calls refused\n"}, nil},
 		"a realm":        {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1"}}}}, []string{"realm1"}, []string{"realm1:", "\n\n\n"}},
 		"a realm's disk": {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1", Trouble: "disk full"}}}}, []string{"realm1: not kept on disk: disk full\n"}, nil},
 		"a clash": {Status{Router: edge.Status{Clashes: []edge.Clash{{Realm: "realm1", Node: "n", First: "one", Second: "two"}}}},
