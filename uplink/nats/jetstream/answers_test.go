@@ -92,7 +92,7 @@ func (s *server) answer(r request, data string) { s.send(r.reply, r.reply, "", "
 // status ends a batch.
 func (s *server) status(r request, text string) { s.send(r.reply, r.reply, "", " "+text, "") }
 
-func (s *server) closeWith(j *JetStream) {
+func (s *server) shutDown(j *JetStream) {
 	s.Close()
 	<-j.conn.Done()
 }
@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 			if Temporary(err) != c.temporary {
 				t.Errorf("%s: temporary %v", c.data, !c.temporary)
 			}
-			s.closeWith(j)
+			s.shutDown(j)
 		})
 	}
 }
@@ -170,7 +170,7 @@ func TestNoAnswer(t *testing.T) {
 		if _, err := j.Stream(context.Background(), "A"); !errors.Is(err, conn.ErrClosed) || Temporary(err) {
 			t.Error(err)
 		}
-		s.closeWith(j)
+		s.shutDown(j)
 	})
 }
 
@@ -281,7 +281,7 @@ func TestBatches(t *testing.T) {
 		if len(texts) > 0 {
 			t.Error(<-texts)
 		}
-		s.closeWith(j)
+		s.shutDown(j)
 	})
 }
 
@@ -341,7 +341,7 @@ func TestPullTrouble(t *testing.T) {
 				stop()
 				<-end
 			}
-			s.closeWith(j)
+			s.shutDown(j)
 		})
 	}
 }
@@ -364,7 +364,7 @@ func TestHeartbeats(t *testing.T) {
 		if err := <-end; err != conn.ErrClosed {
 			t.Error(err)
 		}
-		s.closeWith(j)
+		s.shutDown(j)
 	})
 }
 
@@ -436,7 +436,7 @@ func TestWatchGap(t *testing.T) {
 		if err := <-end; err != context.Canceled {
 			t.Error(err)
 		}
-		s.closeWith(j)
+		s.shutDown(j)
 	})
 }
 
@@ -463,6 +463,6 @@ func TestWatchErrors(t *testing.T) {
 		if err := <-end; !IsCode(err, CodeStreamNotFound) {
 			t.Error(err)
 		}
-		s.closeWith(j)
+		s.shutDown(j)
 	})
 }

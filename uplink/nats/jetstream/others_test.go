@@ -39,7 +39,7 @@ func TestAnswersOfOthers(t *testing.T) {
 			if got := <-outcome; !strings.Contains(got, c.want) || len(outcome) > 0 {
 				t.Errorf("%q: %s", c.answers, got)
 			}
-			s.closeWith(j)
+			s.shutDown(j)
 		})
 	}
 }
