@@ -84,7 +84,7 @@ everything='["publish", "subscribe", "call", "register"]'
 # passwd FLAGS...: what the configuration needs for the secret of all cases, which they know too.
 passwd() { echo "$INTEROP_SECRET" | "$RUNNEL_BIN" passwd "$@"; }
 
-# principals: a realm in which everybody has to prove who he is, each principal by the way that is its name.
+# principals: a realm in which every session must authenticate, each principal by the method that is its name.
 principals() {
 	cat <<-EOF
 		[[realm]]
@@ -262,7 +262,7 @@ cross() {
 	stop_router cross
 }
 
-# The router stops while everybody is there.
+# The router stops while all clients are connected.
 shutdown() {
 	start_router shutdown
 	if start_peers shutdown-js "${node[@]}" "$here/js/shutdown.mjs" &&

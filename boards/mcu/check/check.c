@@ -517,7 +517,7 @@ static size_t add_stream(uint8_t *to)
 		if (device.stage == JOINING)
 			to[n + 5] = WELCOME;
 		if (kind == 19)
-			size += random_below(600); /* random octets behind it */
+			size += random_below(600); /* random octets after it */
 		to[n] = (uint8_t)(kind < 18 ? 0 : 1);
 		to[n + 1] = 0;
 		to[n + 2] = (uint8_t)(size >> 8);
@@ -667,7 +667,7 @@ static size_t any_frame(uint8_t *to)
 	return wire;
 }
 
-/* A PING that does not fit the buffer ends the connection. Otherwise the answer would contain the octets behind it. */
+/* A PING that does not fit the buffer ends the connection. Otherwise the answer would contain the octets after it. */
 static void check_ping(void)
 {
 	unsigned size;

@@ -430,7 +430,7 @@ bool runnel_skip(struct runnel_reader *r)
 	return true;
 }
 
-/* Reads the head of the next item into i and skips the item. inner begins behind the head. */
+/* Reads the head of the next item into i and skips the item. inner begins after the head. */
 static bool next(struct runnel_reader *r, struct runnel_reader *inner, struct item *i)
 {
 	*inner = *r;
@@ -545,7 +545,7 @@ bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
 	if (!read_number(r, &n))
 		return false;
 	for (; decimals > 0; decimals--) {
-		for (; n.m >> 60 && n.exponent < 0; n.exponent++) /* drops the last bits, which are far behind the point */
+		for (; n.m >> 60 && n.exponent < 0; n.exponent++) /* drops the last bits, which are far right of the point */
 			n.m >>= 1;
 		if (n.m >> 60)
 			return false;
@@ -729,7 +729,7 @@ static void ended(struct runnel *r, const char *reason)
 	tell(r, reason);
 }
 
-/* Handles invalid input: nothing behind it can be trusted. runnel_poll reconnects the link later, because a reconnect from
+/* Handles invalid input: nothing after it can be trusted. runnel_poll reconnects the link later, because a reconnect from
    within the parser would need too much stack. */
 APART static void violation(struct runnel *r)
 {
@@ -1300,7 +1300,7 @@ enum {
 	DUE_STATE = 256,    /* RR or RNR: the receive buffer has become full or free */
 	DUE_ACK = 512,
 	DUE_POLL = 1024,    /* a command with P */
-	DUE_SHORT = 2048    /* a short frame behind it, which may get through where a long one does not */
+	DUE_SHORT = 2048    /* a short frame after it, which may get through where a long one does not */
 };
 
 /* The address of the device's commands, and that of its responses and the other end's commands. */
@@ -1354,7 +1354,7 @@ static void call(struct runnel *r, uint32_t in)
 APART static void empty(struct runnel *r)
 {
 	if (r->length > 2)
-		r->open = false; /* drop the frame being received: it is stored behind the discarded octets */
+		r->open = false; /* drop the frame being received: it is stored after the discarded octets */
 	r->used = 0;
 	r->dropped = 0;
 	abort_frame(r, UINT8_MAX);
@@ -1553,7 +1553,7 @@ static void unnumbered(struct runnel *r, const uint8_t *info, size_t size, bool 
 	}
 }
 
-/* Handles an I or S frame without a connection: sends a DM. After a SABM it waits, because a DM behind the SABM would end
+/* Handles an I or S frame without a connection: sends a DM. After a SABM it waits, because a DM after the SABM would end
    the connection that the SABM begins. The SABM has the same effect as a DM. */
 static void strange(struct runnel *r)
 {
@@ -1698,7 +1698,7 @@ static void supervisory(struct runnel *r, bool command, bool p)
 	}
 }
 
-/* Handles an intact frame. Its info, if it fits, is stored behind the used octets. */
+/* Handles an intact frame. Its info, if it fits, is stored after the used octets. */
 static void frame(struct runnel *r)
 {
 	size_t size = r->length - 6u;
@@ -2096,7 +2096,7 @@ APART static bool speak(struct runnel *r)
 
 /* ---- stream ---- */
 
-/* Removes the octets from..to from the input. The frame being received, which is stored behind them, moves down. */
+/* Removes the octets from..to from the input. The frame being received, which is stored after them, moves down. */
 static void discard(struct runnel *r, size_t from, size_t to)
 {
 	size_t all = r->used + (r->length > 2 ? r->length - 2u : 0);

@@ -314,7 +314,7 @@ struct runnel {
 	uint16_t due, armed;               /* armed: a bit for each timer */
 	uint16_t used, length;             /* octets in in; octets of the frame being received */
 	uint16_t first, held, sent, written; /* the ring out: its first octet, unacknowledged octets, how many of these are cut
-	                                        into frames, and behind them the octets of the message being written */
+	                                        into frames, and after them the octets of the message being written */
 	uint16_t n1, size, peer_n1;
 	uint16_t out_at, out_size, out_start;
 	uint16_t t1, t2, pause, dropped;

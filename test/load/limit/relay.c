@@ -41,7 +41,7 @@ static int touched[MAX_PEERS], touched_count; /* peers with bytes to write */
 static const uint64_t some_id = 7, publication = 1234567890123456;
 static const uint8_t welcome[] = "\x83\x02\x01\xa1\x65roles\xa2\x66" "broker\xa0\x66" "dealer\xa0";
 
-/* number reads the argument of a CBOR item's head (RFC 8949, section 3) and moves p behind the head. */
+/* number reads the argument of a CBOR item's head (RFC 8949, section 3) and moves p past the head. */
 static uint64_t number(const uint8_t **p)
 {
 	unsigned info = *(*p)++ & 31;
@@ -91,7 +91,7 @@ static void append(int fd, const uint8_t *head, size_t head_size, const uint8_t 
 	p->out_used += HEAD + size;
 }
 
-/* route handles one message. Behind the ids and options, the payload stays as it is. */
+/* route handles one message. It copies the payload, which follows ids and options, unchanged. */
 static void route(int fd, const uint8_t *m, size_t size)
 {
 	const uint8_t *p = m, *end = m + size;
