@@ -34,7 +34,7 @@ function ceiling(v) {
   return v;
 }
 
-// short removes zeros behind a fraction.
+// short removes trailing zeros of a fraction.
 const short = (text) => (/^-?[\d\u202f]+\.\d+$/.test(text) ? text.replace(/\.?0+$/, '') : text);
 
 const left = 52, right = 8, top = 8, bottom = 20;

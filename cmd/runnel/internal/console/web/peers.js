@@ -34,8 +34,8 @@ class Peers {
     for (const stop of this.stops) stop();
   }
 
-  // follow reads the lists, and again when something has changed, if the role may hear of it. The subscriptions come first: a change
-  // between the lists and them would be missed.
+  // follow reads the lists, and again when something has changed, if the role may subscribe to the changes. The subscriptions
+  // come first: a change between the lists and them would be missed.
   async follow() {
     for (const prefix of ['wamp.session.', 'wamp.registration.', 'wamp.subscription.']) {
       try {
@@ -111,7 +111,7 @@ class Peers {
   }
 }
 
-// ownLast sorts the router's own URIs behind those of applications.
+// ownLast sorts the router's own URIs after those of applications.
 const ownLast = (uri) => (uri.startsWith('runnel.') ? 1 : 0);
 
 // collect returns the URIs of entries by their members.

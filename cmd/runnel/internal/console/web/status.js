@@ -52,7 +52,7 @@ export class Status extends EventTarget {
 
   gauge(name, t, v) { this.of(name).push(t, v === undefined ? NaN : v); }
 
-  // counter adds the rate of a counter. A counter that begins anew leaves a gap.
+  // counter adds the rate of a counter. A counter that starts again leaves a gap.
   counter(name, t, v) {
     const before = this.before.get(name);
     this.before.set(name, [t, v]);
