@@ -22,16 +22,6 @@ uri = "bystander."
 match = "prefix"
 allow = []
 [[realm.role]]
-name = "bystander"
-[[realm.role.permission]]
-uri = "bystander."
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-[[realm.principal]]
-authid = "bystander"
-role = "bystander"
-ticket = "bystander"
-[[realm.role]]
 name = "device"
 durable = true
 [[realm.role.permission]]
@@ -46,6 +36,19 @@ ticket = "ann's"
 authid = "bob"
 role = "device"
 ticket = "bob's"
+` + bystanderRole
+
+// bystanderRole is the role of the bystanders, and their principal.
+const bystanderRole = `[[realm.principal]]
+authid = "bystander"
+role = "bystander"
+ticket = "bystander"
+[[realm.role]]
+name = "bystander"
+[[realm.role.permission]]
+uri = "bystander."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
 `
 
 // mqttDoor is a listener for MQTT clients, into mqttRealm.

@@ -39,17 +39,7 @@ allow = ["publish"]
 authid = "pump"
 role = "pump"
 ticket = "secret"
-[[realm.role]]
-name = "bystander"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-[[realm.principal]]
-authid = "bystander"
-role = "bystander"
-ticket = "bystander"
-`
+` + bystanderRole
 
 // web is a listener with all that speaks HTTP, and one with few connections.
 const web = `
