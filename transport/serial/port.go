@@ -21,7 +21,7 @@ var ErrSetting = errors.New("set")
 
 // Held means that another process, or another part of this one, has the port open.
 type Held struct {
-	By []Process // empty if the system does not tell
+	By []Process // empty if unknown
 }
 
 // Process is a running program.

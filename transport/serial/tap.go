@@ -15,7 +15,7 @@ type Piece struct {
 
 // The limits of a tap.
 const (
-	tapTime   = 10 * time.Second // without a look it ends
+	tapTime   = 10 * time.Second // the tap records for this long after each reading of it
 	tapBytes  = 16 << 10
 	tapPieces = 512
 	tapJoin   = 20 * time.Millisecond // bytes that follow within this time belong to the same piece

@@ -63,7 +63,7 @@ type writer byte
 
 const (
 	bySender    writer = iota
-	byGoroutine        // which the sender has to start
+	byGoroutine        // a goroutine that the sender has to start
 	byOther            // Conn.Write, or a goroutine that was started before
 )
 

@@ -122,7 +122,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return msg, c.next < len(c.queue), nil
 }
 
-// discard is linger for a session that is over on both sides. The router bounds the time.
+// discard is linger for a session that both sides have ended. The router bounds the time.
 func (c *Conn) discard() {
 	for c.wire.Err() == nil && c.ended == errLeft && c.wire.Fill(1) != wire.ErrInterrupted {
 		c.wire.Discard(len(c.wire.Buffered()))

@@ -108,7 +108,7 @@ type Link struct {
 	calls     int       // SABMs sent since the last connection
 	answers   int       // UAs that may still arrive
 	calledToo bool      // the other end called as well, and its call was answered
-	upAt      time.Time // when the connection begins for that reason, at the latest
+	upAt      time.Time // the latest time at which the connection begins if calledToo is set
 	callAt    time.Time // when the next SABM is due
 	lastSetup time.Time // when the last SABM or DM was sent
 	dmAt      time.Time // when a DM is due
