@@ -12,20 +12,16 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"runnel/edge/client"
-	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 var executable program.Binary
@@ -67,17 +63,13 @@ func (r *router) begin() {
 }
 
 // kill ends the router as a crash does.
-func (r *router) kill() {
-	r.process.Signal(syscall.SIGKILL)
-	r.process.Wait()
-}
+func (r *router) kill() { r.process.Kill() }
 
 // stop ends the router regularly.
 func (r *router) stop() {
 	r.Helper()
-	r.process.Signal(syscall.SIGTERM)
-	if status, err := r.process.Wait(); status != 0 || err != nil {
-		r.Errorf("%s ended with %d, %v\n%v", r.name, status, err, r.process)
+	if err := r.process.Stop(); err != nil {
+		r.Error(err)
 	}
 }
 
@@ -85,9 +77,6 @@ func (r *router) stop() {
 func (r *router) join() *client.Client {
 	r.Helper()
 	return program.Join(r, r.url(), client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, r.url(), transport.DialOptions{Serializer: wamp.CBOR})
-		},
 		OnDown:    func(error) { r.downs.Add(1) },
 		Reconnect: client.Reconnect{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond},
 	})

@@ -17,15 +17,7 @@ import (
 )
 
 // imported is the uplink of a gateway whose commands wait at the centre.
-const imported = `
-[[uplink]]
-name = "above"
-url = ["unix://%s/%s.sock"]
-authid = "gateway"
-ticket = "gateway's"
-reconnect_min = "20ms"
-reconnect_max = "200ms"
-
+const imported = above + `
   [[uplink.import]]
   topic = "crash.command."
   match = "prefix"

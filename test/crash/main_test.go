@@ -7,21 +7,17 @@
 package crash
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"runnel/edge/client"
-	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 var executable program.Binary
@@ -80,7 +76,8 @@ uri = "crash.disk.secret"
 allow = []
 `
 
-const uplink = `
+// above is the beginning of an uplink to a tier of the same directory.
+const above = `
 [[uplink]]
 name = "above"
 url = ["unix://%s/%s.sock"]
@@ -88,7 +85,9 @@ authid = "gateway"
 ticket = "gateway's"
 reconnect_min = "20ms"
 reconnect_max = "200ms"
-%s
+`
+
+const uplink = above + `%s
   [[uplink.export]]
   topic = "crash.durable."
   match = "prefix"
@@ -154,17 +153,13 @@ func (r *tier) begin() {
 }
 
 // kill kills the router, as the OOM killer does.
-func (r *tier) kill() {
-	r.process.Signal(syscall.SIGKILL)
-	r.process.Wait()
-}
+func (r *tier) kill() { r.process.Kill() }
 
 // stop ends the router regularly, or reports how it ended before.
 func (r *tier) stop() {
 	r.Helper()
-	r.process.Signal(syscall.SIGTERM)
-	if status, err := r.process.Wait(); status != 0 || err != nil {
-		r.Errorf("%s ended with %d, %v\n%v", r.name, status, err, r.process)
+	if err := r.process.Stop(); err != nil {
+		r.Error(err)
 	}
 }
 
@@ -172,9 +167,6 @@ func (r *tier) stop() {
 func (r *tier) join() *client.Client {
 	r.Helper()
 	return program.Join(r, r.socket(), client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, r.socket(), transport.DialOptions{Serializer: wamp.CBOR})
-		},
 		Reconnect: client.Reconnect{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond}, EventBuffer: 64 << 20,
 	})
 }

@@ -79,10 +79,7 @@ func (n *node) run() {
 }
 
 // kill kills the router.
-func (n *node) kill() {
-	n.process.Signal(syscall.SIGKILL)
-	n.process.Wait()
-}
+func (n *node) kill() { n.process.Kill() }
 
 func (n *node) stop() {
 	n.process.Signal(syscall.SIGTERM)

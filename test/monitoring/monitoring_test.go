@@ -211,8 +211,7 @@ func run(t *testing.T, cmd *exec.Cmd) *program.Process {
 	p, err := program.Start(cmd)
 	kit.Must(t, err)
 	t.Cleanup(func() {
-		p.Signal(syscall.SIGKILL)
-		p.Wait()
+		p.Kill()
 		if t.Failed() {
 			t.Log(p)
 		}

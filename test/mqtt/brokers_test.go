@@ -34,19 +34,13 @@ func start(t *testing.T, cmd *exec.Cmd, ready string) *program.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { kill(p) })
+	t.Cleanup(p.Kill)
 	if ready != "" {
 		if _, err := p.Logs(ready); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return p
-}
-
-// kill ends a program as a crash would.
-func kill(p *program.Process) {
-	p.Signal(syscall.SIGKILL)
-	p.Wait()
 }
 
 // broker is an MQTT broker.

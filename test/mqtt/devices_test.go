@@ -116,9 +116,9 @@ func TestDeviceSessions(t *testing.T) {
 	g, b := newDoor(t)
 	session := []string{"-c", "-i", "device-1"}
 	w := watch(t, b, "kept/#", 1, session...)
-	kill(w.Process)
+	w.Kill()
 	tell(t, b, "kept/a", "one\ntwo\n")
-	kill(g.Process)
+	g.Kill()
 	b = g.open()
 	tell(t, b, "kept/b", "three\n")
 	w = watch(t, b, "kept/#", 1, session...)
@@ -126,7 +126,7 @@ func TestDeviceSessions(t *testing.T) {
 		w.gets(t, line)
 	}
 	last := watch(t, b, "last/#", 1)
-	kill(watch(t, b, "none", 0, "--will-topic", "last/will", "--will-payload", "gone").Process)
+	watch(t, b, "none", 0, "--will-topic", "last/will", "--will-payload", "gone").Kill()
 	last.gets(t, "last/will|0|0|gone")
 
 	far := mosquitto(t, fmt.Sprintf("allow_anonymous true\nconnection up\naddress 127.0.0.1:%d\ntopic # both 1\n", b.port))

@@ -38,7 +38,7 @@ func TestWillOfTheKilled(t *testing.T) {
 	victim.over()
 
 	b.join(t, packet.V5, lasting("late", 600), will("late", 1))
-	kill(g.Process)
+	g.Kill()
 	b = g.open()
 	w = b.join(t, packet.V5)
 	w.sub("last/+", 1)
@@ -64,7 +64,7 @@ func TestKilledBeforePubrel(t *testing.T) {
 			p.send(&m)
 			next[*packet.Ack](p)
 			for range 2 {
-				kill(g.Process)
+				g.Kill()
 				b = g.open()
 				p = b.join(t, v, lasting("device", 600))
 				m.Dup = true
@@ -77,7 +77,7 @@ func TestKilledBeforePubrel(t *testing.T) {
 			if ack := next[*packet.Ack](p); ack.Type != packet.TypePubcomp || ack.Code != 0 {
 				t.Errorf("%+v", ack)
 			}
-			kill(g.Process)
+			g.Kill()
 			b = g.open()
 			p = b.join(t, v, lasting("device", 600))
 			m.Dup, m.Payload = false, []byte("next")

@@ -87,7 +87,7 @@ func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 		t.Errorf("status: %s, %v", out, err)
 	}
 
-	kill(g.Process)
+	g.Kill()
 	watcher.gets(t, fmt.Sprintf("com/example/gw/state|%d|0|offline", min(qos, 1)))
 }
 
@@ -155,7 +155,7 @@ func TestTLSAndPassword(t *testing.T) {
 	for _, trust := range []string{ca, fmt.Sprintf("pin = %q", pinOf(t, dir+"/broker.pem"))} {
 		g := newGateway(t, config(trust, right))
 		g.up(1)
-		kill(g.Process)
+		g.Kill()
 	}
 	stranger := newGateway(t, config("", right))
 	if _, err := stranger.Logs(`certificate signed by unknown authority`); err != nil {
@@ -193,7 +193,7 @@ func TestMosquittoIsKilled(t *testing.T) {
 				go s.publish(from, to)
 				kit.Eventually(t, "events", func() bool { return len(lines()) > before+events/kills/4 })
 				way.close()
-				kill(b.Process)
+				b.Kill()
 				b = mosquitto(t, config) // on another port: the watchers before must not come back and mix up the order
 				watchers = append(watchers, watch(t, b, "com/example/count", 0))
 				kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == to })
@@ -234,7 +234,7 @@ func TestGatewayIsKilled(t *testing.T) {
 				ended := make(chan int)
 				go func() { ended <- s.publish(i*events+1, (i+1)*events) }()
 				kit.Eventually(t, "PUBLISHED", func() bool { return s.count() > (i+1)*events/10 })
-				kill(g.Process)
+				g.Kill()
 				<-ended
 				<-s.c.Done()
 				acknowledged = append(acknowledged, s.acknowledged...)

@@ -45,7 +45,7 @@ func namedCrossing(t *testing.T, b *broker, uplink string) {
 	watcher.gets(t, `/site one/Living Room/t/|1|0|21.5`)
 	tell(t, b, "/zigbee 2.0/Lamp 1/", "{\"state\":\"ON\"}\n")
 	here.receives(t, "com.example.zigbee.Lamp%201.% [] map[state:ON] false")
-	kill(g.Process) // the next one has the same client id
+	g.Kill() // the next one has the same client id
 }
 
 func TestNamedTopics(t *testing.T) {
@@ -107,7 +107,7 @@ func TestALPN(t *testing.T) {
 	})
 	t.Cleanup(func() {
 		front.Close()
-		kill(b.Process)
+		b.Kill()
 		work.Wait()
 	})
 	url := fmt.Sprintf("url = [\"mqtts://%s\"]\nca = \"%s/ca.pem\"\n", front.Addr(), dir)
@@ -115,7 +115,7 @@ func TestALPN(t *testing.T) {
 	if _, err := stranger.Logs(`not connected to the broker`); err != nil {
 		t.Error(err)
 	}
-	kill(stranger.Process)
+	stranger.Kill()
 	namedCrossing(t, b, url+"alpn = [\"x-amzn-mqtt-ca\"]\n")
 }
 

@@ -34,7 +34,7 @@ func TestNATSClusterLosesANode(t *testing.T) {
 	s := &stream{c: c, topic: "com.example.count"}
 	go s.publish(1, events)
 	kit.Eventually(t, "events", func() bool { return len(w.lines()) > events/10 })
-	kill(nodes[0].Process)
+	nodes[0].Kill()
 	complete(t, upTo(events), w.lines)
 	kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == events })
 	tell(t, nodes[2], "com/example/command", "\"close\"\n")

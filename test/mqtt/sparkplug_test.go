@@ -147,14 +147,14 @@ func TestSparkplugNode(t *testing.T) {
 		}
 	}
 	_, first := h.Online()
-	kill(g.Process)
+	g.Kill()
 	h.sees("NDEATH", func() bool { online, _ := h.Online(); return !online })
 
 	g.restart()
 	h.sees("the next NBIRTH", func() bool { online, number := h.Online(); return online && number == first+1 })
 	h.sees("the meter", func() bool { return h.Alive("meter") })
 	c := g.join()
-	kill(b.Process)
+	b.Kill()
 	for i := range 50 {
 		say(t, c, "com.example.counter", client.PublishOptions{}, client.Args(i))
 	}

@@ -102,6 +102,21 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Signal sends a signal to the process.
 func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 
+// Kill ends the process as a crash or the OOM killer does, and waits for its end.
+func (p *Process) Kill() {
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
+}
+
+// Stop ends the process by SIGTERM. It returns an error, with the output, unless the exit status is 0.
+func (p *Process) Stop() error {
+	p.Signal(syscall.SIGTERM)
+	if status, err := p.Wait(); status != 0 || err != nil {
+		return fmt.Errorf("%v ended with %d, %v\n%v", p.cmd.Args, status, err, p)
+	}
+	return nil
+}
+
 // Wait waits until the process ends and returns its exit status. It kills a process that does not end, and returns an error.
 func (p *Process) Wait() (status int, err error) {
 	select {

@@ -150,10 +150,7 @@ func (s *site) caddy(t *testing.T, caddyfile string) {
 func (s *site) proxy(t *testing.T, cmd *exec.Cmd) {
 	p, err := program.Start(cmd)
 	kit.Must(t, err)
-	t.Cleanup(func() {
-		p.Signal(syscall.SIGKILL)
-		p.Wait()
-	})
+	t.Cleanup(p.Kill)
 	kit.Eventually(t, "the proxy listens", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err == nil {

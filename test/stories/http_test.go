@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"runnel/test/kit"
@@ -170,8 +169,7 @@ func TestCurlResumes(t *testing.T) {
 		curl(t, "-d", fmt.Sprintf("[%d]", n), url+"/publish/story.log")
 	}
 	first.sees(`"args":[3]}`)
-	first.Signal(syscall.SIGKILL)
-	first.Wait()
+	first.Kill()
 	curl(t, "-d", "[4]", url+"/publish/story.log")
 	ids := regexp.MustCompile(`id: (\d+-\d+)\n.*"args":\[2\]`).FindStringSubmatch(first.Stdout.Text())
 	if ids == nil {
@@ -272,8 +270,7 @@ func TestWebhookSurvives(t *testing.T) {
 	kit.Eventually(t, "the alarm", func() bool {
 		return strings.Contains(runnel(t, "status", "--url", r.unix).stdout, "the server answers 500 Internal Server Error")
 	})
-	r.Signal(syscall.SIGKILL)
-	r.Wait()
+	r.Kill()
 	fails.Store(false)
 	start(t, "run", "-c", r.dir+"/runnel.toml")
 	if again := expect("2"); again.id != failed.id {
