@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,7 @@ func newSite(t *testing.T) *site {
 func (s *site) join() *client.Client {
 	s.Helper()
 	c, err := client.Connect(context.Background(), client.Options{
-		Realm: "realm1", Reconnect: client.Reconnect{Min: time.Millisecond, Max: time.Millisecond}, Log: slog.New(slog.DiscardHandler),
+		Realm: "realm1", Reconnect: client.Reconnect{Min: time.Second, Max: time.Second}, Log: slog.New(slog.DiscardHandler),
 		Dial: func(context.Context) (client.Conn, error) {
 			near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
 			if err := s.Enter(near); err != nil {
@@ -158,11 +159,12 @@ func TestConnectionPauses(t *testing.T) {
 func TestConnectionsNeedLocalSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		s, isReady, tries := newSite(t), make(chan struct{}), 0
+		s, isReady := newSite(t), make(chan struct{})
+		var tries atomic.Int32
 		local := s.join()
 		link := uplink.Connections{
 			Ready: isReady, Local: local, Reconnect: client.Reconnect{Min: time.Second, Max: time.Second},
-			Connect: func(context.Context) (bool, error) { tries++; return false, errDown },
+			Connect: func(context.Context) (bool, error) { tries.Add(1); return false, errDown },
 			Proven:  func(time.Duration) bool { return true },
 			Failed:  func(error) {},
 		}
@@ -172,10 +174,10 @@ func TestConnectionsNeedLocalSession(t *testing.T) {
 		expect := func(what string, want bool) {
 			t.Helper()
 			synctest.Wait()
-			before := tries
+			before := tries.Load()
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			if got := tries > before; got != want {
+			if got := tries.Load() > before; got != want {
 				t.Errorf("%s: the link connects: %v", what, got)
 			}
 		}
