@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -182,4 +184,51 @@ func TestSavedIDs(t *testing.T) {
 	}
 	var s session
 	s.loadIDs(name + "-missing")
+}
+
+// An event that arrives when the client can get no more packets is not acknowledged: a durable subscription keeps it.
+func TestEventAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "")
+	near, far := kit.Sockets(t, "tcp", "127.0.0.1:0")
+	d := &device{TB: t, conn: near, r: packet.Reader{Reader: bufio.NewReader(near), Version: packet.V5, Max: 1 << 20}}
+	d.send(&packet.Connect{Version: packet.V5, CleanStart: true, ClientID: "a"})
+	c, err := s.door.Accept(far, s.peer(), nil, time.Now().Add(time.Minute))
+	kit.Must(t, err)
+	defer c.Close()
+	messages := make(chan string, 9)
+	go func() {
+		defer close(messages)
+		for {
+			m, _, err := c.ReadMessage()
+			if err != nil {
+				return
+			}
+			messages <- string(m)
+		}
+	}()
+	router := func(m string) error {
+		_, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...), true)
+		return err
+	}
+	kit.Receive(t, "HELLO", messages)
+	kit.Must(t, router(`[2,1,{"authid":"ada","authrole":"user","authmethod":"ticket"}]`))
+	d.up()
+	d.send(&packet.Subscribe{ID: 1, Filters: []packet.Filter{{Topic: "t", Options: 1}}})
+	kit.Receive(t, "SUBSCRIBE", messages)
+	kit.Must(t, router(`[33,1,7]`))
+	gets[*packet.Suback](d)
+	kit.Must(t, router(`[36,7,98,{"_confirm":true},["first"]]`))
+	d.message()
+	if got := kit.Receive(t, "EVENT_RECEIVED", messages); !strings.Contains(got, "98") {
+		t.Errorf("the router gets %s", got)
+	}
+	kit.Must(t, c.(*Conn).CloseWrite())
+	if router(`[36,7,99,{"_confirm":true},["second"]]`) == nil {
+		t.Error("a message is taken after the end")
+	}
+	near.Close()
+	for got := range messages {
+		t.Errorf("the router gets %s", got)
+	}
 }
