@@ -36,12 +36,17 @@ const (
 
 // Accept takes CONNECT from a new connection, until end, and returns the Conn whose first message is HELLO. The caller closes the
 // connection after an error.
-func (d *Door) Accept(conn net.Conn, peer wamp.Transport, account *budget.Account, end time.Time) (wamp.Conn, error) {
+func (d *Door) Accept(conn net.Conn, peer wamp.Transport, account *budget.Account, end time.Time) (_ wamp.Conn, err error) {
 	if err := conn.SetReadDeadline(end); err != nil {
 		return nil, fmt.Errorf("set deadline: %w", err)
 	}
 	w := wire.New(conn, nil)
 	w.Charge(account)
+	defer func() {
+		if err != nil {
+			w.Close() // gives back the buffer
+		}
+	}()
 	w.Acquire(true) // permanently: only this package writes
 	p, err := firstPacket(w)
 	if err != nil {

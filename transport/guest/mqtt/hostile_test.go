@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -140,5 +141,28 @@ func TestBoundsOfLinger(t *testing.T) {
 				w.Close()
 			})
 		})
+	}
+}
+
+// A refused client gives its buffer back. Otherwise the buffers that connections share would run out.
+func TestRefusedClientsKeepNoBuffers(t *testing.T) {
+	const size = 50_000
+	wire.LimitBuffers(0)
+	defer wire.LimitBuffers(math.MaxInt64)
+	s := newStage(t, "")
+	for range 40 { // more than there are shared buffers
+		d := s.open(packet.V311)
+		d.raw(append([]byte("\x10\xd0\x86\x03\x00\x04MQTT\x04\x03"), make([]byte, size-8)...)) // a reserved flag
+		d.expectClosed(0)
+	}
+	near, far := kit.Sockets(t, "tcp", "127.0.0.1:0")
+	_, err := near.Write(make([]byte, size))
+	kit.Must(t, err)
+	w := wire.New(far, nil)
+	defer w.Close()
+	kit.Must(t, w.Fill(1))
+	kit.Must(t, w.Fill(len(w.Buffered())+1)) // a busy reader borrows a large buffer
+	if got := len(w.Buffered()); got < 20_000 {
+		t.Errorf("a reader gets %d bytes at once, as if all buffers were lent", got)
 	}
 }
