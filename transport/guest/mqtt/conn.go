@@ -52,29 +52,29 @@ type Conn struct {
 	mu   sync.Mutex
 	room sync.Cond // on mu: bytes were written, a message was acknowledged, or the connection has ended
 	// Guarded by mu.
-	out      []byte
-	writing  bool      // a goroutine is writing out
-	dead     bool      // writing has ended
-	told     bool      // the last packet gives the reason of the end, and the client's packets are read no more
-	waiting  bool      // the reader waits for the client
-	todo     []func()  // work for the reader, which numbers the requests
-	acks     []wamp.ID // events of durable subscriptions that the reader is to acknowledge
-	owner    Owner
-	joined   bool   // WELCOME came
-	open     bool   // CONNACK was sent; the client's packets wait for it
-	willed   bool   // the will is a testament of the session
-	durable  bool   // the session may have durable subscriptions
-	expiry   uint32 // seconds for which the session is kept after its connection
-	filters  map[string]*filter
-	subs     map[wamp.ID]*subscription
-	pending  map[wamp.ID]*request // SUBSCRIBE and CALL in progress
-	unacked  []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
-	received map[uint16]receipt   // ids of QoS 2 messages of the client that are not released (4.3.3)
-	recs     []packet.Ack         // PUBRECs that wait until the ids are on disk
-	flight   flight
-	calls    int
-	mixed    bool // some subscriptions want the client's own messages and some do not
-	local    bool // some want them
+	out        []byte
+	writing    bool      // a goroutine is writing out
+	dead       bool      // writing has ended
+	reasonSent bool      // the last packet gives the reason of the end, and the client's packets are read no more
+	waiting    bool      // the reader waits for the client
+	todo       []func()  // work for the reader, which numbers the requests
+	acks       []wamp.ID // events of durable subscriptions that the reader is to acknowledge
+	owner      Owner
+	joined     bool   // WELCOME came
+	open       bool   // CONNACK was sent; the client's packets wait for it
+	willed     bool   // the will is a testament of the session
+	durable    bool   // the session may have durable subscriptions
+	expiry     uint32 // seconds for which the session is kept after its connection
+	filters    map[string]*filter
+	subs       map[wamp.ID]*subscription
+	pending    map[wamp.ID]*request // SUBSCRIBE and CALL in progress
+	unacked    []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
+	received   map[uint16]receipt   // ids of QoS 2 messages of the client that are not released (4.3.3)
+	recs       []packet.Ack         // PUBRECs that wait until the ids are on disk
+	flight     flight
+	calls      int
+	mixed      bool // some subscriptions want the client's own messages and some do not
+	local      bool // some want them
 
 	recording bool // record writes
 	retired   bool // see retire
@@ -251,7 +251,7 @@ func (c *Conn) full() bool {
 func (c *Conn) Close() error {
 	c.closing.Do(func() {
 		c.mu.Lock()
-		lingers := c.told && !c.writing
+		lingers := c.reasonSent && !c.writing
 		c.stop()
 		c.mu.Unlock()
 		if lingers {

@@ -58,7 +58,7 @@ func readDetails(d codec.Dict) (e details) {
 
 // event sends an EVENT to the client, if one of its filters wants it. mu is held.
 func (c *Conn) event(m *codec.Message) {
-	if c.dead || c.told {
+	if c.dead || c.reasonSent {
 		return // a durable subscription keeps the event for the client's next connection
 	}
 	var e details

@@ -57,7 +57,7 @@ func (c *Conn) challenged(m *codec.Message) {
 		if err != nil {
 			c.mu.Lock()
 			c.putConnack(packet.BadLogin, nil)
-			c.told = true
+			c.reasonSent = true
 			c.unlockAndFlush()
 			c.ended = err
 		}

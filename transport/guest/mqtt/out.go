@@ -22,7 +22,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b
 
 // put appends a packet to the bytes that wait for the client. mu is held.
 func (c *Conn) put(p packet.Packet) {
-	if c.dead || c.told {
+	if c.dead || c.reasonSent {
 		return
 	}
 	if c.out == nil {

@@ -96,16 +96,16 @@ func (c *Conn) fail(err error) {
 	if err == nil {
 		return
 	}
-	told := false
+	sent := false
 	if e := (*packet.Error)(nil); errors.As(err, &e) {
 		c.mu.Lock()
-		told = c.putDisconnect(e.Code, err)
+		sent = c.putDisconnect(e.Code, err)
 		c.unlockAndFlush()
 	}
 	if c.work(); c.ended == nil {
 		c.ended = err
 		c.mu.Lock()
-		c.told = told
+		c.reasonSent = sent
 		c.mu.Unlock()
 	}
 }
