@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"time"
@@ -80,15 +79,11 @@ func (l *Listener) checkProtocol(octet byte, secure bool) error {
 	return m
 }
 
-// answer sends the peer an error in its own protocol and reads until the peer closes, at most for refusalTime: closing a
-// socket with unread bytes resets the connection, and the peer may lose the answer.
+// answer sends the peer an error in its own protocol, and reads until the peer closes, at most for refusalTime.
 func (m *misfit) answer(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(refusalTime))
-	if _, err := conn.Write(m.reply(conn)); err != nil {
-		return
-	}
-	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		io.CopyN(io.Discard, conn, 16<<10)
+	if _, err := conn.Write(m.reply(conn)); err == nil {
+		awaitClose(conn)
 	}
 }
 

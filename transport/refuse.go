@@ -45,8 +45,14 @@ func (l *Listener) refuse(raw net.Conn, cause error) {
 		answer = busy
 	}
 	io.WriteString(conn, answer)
+	awaitClose(conn)
+}
+
+// awaitClose ends the stream to a refused peer and reads until the peer closes the connection, too. Closing a socket with unread
+// bytes resets the connection, and the peer may lose the answer. The connection's deadline bounds the wait.
+func awaitClose(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		io.CopyN(io.Discard, conn, 16<<10) // closing with an unread request would reset the connection and lose the answer
+		io.CopyN(io.Discard, conn, 16<<10)
 	}
 }
 
