@@ -170,14 +170,7 @@ func TestAnsweringTimeIsMeasured(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := buildWith(t, func(w *world, o *wamplink.Options) {
 				o.PingInterval = interval
-				dial := w.centre.dial
-				o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
-					conn, err := dial(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return slowConn{conn}, nil
-				}}}
+				o.Remote = slowRemote(w.centre.dial)
 			}, both, nil)
 			defer w.tearDown()
 			w.awaitUp()
@@ -187,6 +180,17 @@ func TestAnsweringTimeIsMeasured(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowRemote reaches the centre by slow connections.
+func slowRemote(dial func(context.Context) (client.Conn, error)) []wamplink.Remote {
+	return []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return slowConn{conn}, nil
+	}}}
 }
 
 // slowConn needs a moment for each message that it hands over.
@@ -204,13 +208,7 @@ func TestEndWaitsForEventsUnderWay(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := buildWith(t, func(w *world, o *wamplink.Options) {
 				o.PingInterval = -1
-				o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
-					conn, err := w.centre.dial(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return slowConn{conn}, nil
-				}}}
+				o.Remote = slowRemote(w.centre.dial)
 			}, both, nil)
 			defer w.tearDown()
 			w.awaitUp()
