@@ -179,7 +179,7 @@ func TestGroupOf(t *testing.T) {
 	if got := groupOf(account.Account{Name: "no-such-user"}); got != "no-such-user" {
 		t.Error(got)
 	}
-	for _, name := range []string{"root", "nobody", "sync"} { // on Debian the groups root and nogroup
+	for _, name := range []string{"root", "nobody", "sync"} { // Debian has the groups root and nogroup for them
 		u, err := user.Lookup(name)
 		if err != nil {
 			continue
