@@ -405,7 +405,7 @@ func slicesHas(list []string, text string) bool {
 	return false
 }
 
-// follow opens a stream and returns its lines that are not empty.
+// follow opens a stream and returns its lines that are not empty, until it is stopped.
 func (s *stage) follow(path string, headers ...string) (lines <-chan string, stop func()) {
 	s.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -425,7 +425,11 @@ func (s *stage) follow(path string, headers ...string) (lines <-chan string, sto
 		defer close(ended)
 		for in := bufio.NewScanner(resp.Body); in.Scan(); {
 			if line := in.Text(); line != "" && line != ":" && !strings.HasPrefix(line, "retry:") {
-				out <- line
+				select {
+				case out <- line:
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 	}()
