@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
@@ -71,7 +70,8 @@ func TestFramesAreNeverTorn(t *testing.T) {
 				}
 			}()
 			partial := make(chan int, 1)
-			go func() { partial <- writeAll(t, c, messages) }()
+			framed := func(text string) []byte { return []byte(frame(0, text)) }
+			go func() { partial <- kit.WriteMessages(t, c.Write, messages, 50, framed, func() bool { return true }) }()
 			for m, p := 0, 0; m < messages || p < pings; {
 				k, payload := readFrame(t, peer)
 				switch {
@@ -88,19 +88,6 @@ func TestFramesAreNeverTorn(t *testing.T) {
 			}
 		})
 	}
-}
-
-// writeAll sends messages in batches as a router does, and returns how many writes were cut short.
-func writeAll(t *testing.T, c *Conn, messages int) (partial int) {
-	for i := 0; i < messages; {
-		var b []byte
-		for n := rand.IntN(50) + 1; n > 0 && i < messages; n-- {
-			b = append(b, frame(0, fmt.Sprintf("message %d %s", i, strings.Repeat("m", rand.IntN(2000))))...)
-			i++
-		}
-		partial += kit.WriteBatch(t, c.Write, b, func() bool { return true })
-	}
-	return partial
 }
 
 func readFrame(t *testing.T, r io.Reader) (kind byte, payload string) {

@@ -124,7 +124,10 @@ func TestFramesAreNeverTorn(t *testing.T) {
 				}
 			}()
 			partial := make(chan int, 1)
-			go func() { partial <- writeAll(t, conn, messages) }()
+			framed := func(text string) []byte { return batchOf(text) }
+			go func() {
+				partial <- kit.WriteMessages(t, conn.Write, messages, 150, framed, func() bool { return rand.IntN(3) > 0 })
+			}()
 			m, p := 0, 0
 			message := func(payload string) {
 				if !strings.HasPrefix(payload, fmt.Sprintf("message %d ", m)) {
@@ -154,19 +157,6 @@ func TestFramesAreNeverTorn(t *testing.T) {
 			}
 		})
 	}
-}
-
-// writeAll sends messages in batches as a router does, and returns how many writes were cut short.
-func writeAll(t *testing.T, c *Conn, messages int) (partial int) {
-	for i := 0; i < messages; {
-		var b []byte
-		for n := rand.IntN(150) + 1; n > 0 && i < messages; n-- {
-			b = append(b, batchOf(fmt.Sprintf("message %d %s", i, strings.Repeat("m", rand.IntN(2000))))...)
-			i++
-		}
-		partial += kit.WriteBatch(t, c.Write, b, func() bool { return rand.IntN(3) > 0 })
-	}
-	return partial
 }
 
 // TestSlowPeer stops reading. Writes without waiting must not wait, and hold little.
