@@ -95,8 +95,8 @@ func TestCookieIdentifies(t *testing.T) {
 			p := s.browser(c.cookie, home, c.fresh)
 			p.say(c.hello)
 			got := <-p.heard
-			if ok, err := s.kept.Match(c.answer, got); !ok {
-				t.Errorf("%s: heard %s, %v", c.what, got, err)
+			if err := s.kept.Check(c.answer, got); err != nil {
+				t.Errorf("%s: %v", c.what, err)
 			}
 		})
 	}

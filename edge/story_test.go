@@ -187,10 +187,8 @@ func (p *peer) hear(want ...string) {
 		if !open {
 			p.Fatalf("the connection is closed; expected %s", w)
 		}
-		if ok, err := p.kept.Match(w, got); err != nil {
-			p.Fatalf("expected %s: %v", w, err)
-		} else if !ok {
-			p.Fatalf("heard    %s\nexpected %s", got, w)
+		if err := p.kept.Check(w, got); err != nil {
+			p.Fatal(err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package say
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,6 +26,18 @@ func (n Names) Match(want, got string) (bool, error) {
 		n[name] = value
 	}
 	return true, nil
+}
+
+// Check is Match with an error that shows both texts if they do not match.
+func (n Names) Check(want, got string) error {
+	ok, err := n.Match(want, got)
+	if err != nil {
+		return fmt.Errorf("expected %s: %w", want, err)
+	}
+	if !ok {
+		return fmt.Errorf("heard    %s\nexpected %s", got, want)
+	}
+	return nil
 }
 
 func (n Names) matches(want, got any, news Names) bool {

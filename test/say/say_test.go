@@ -83,6 +83,9 @@ func TestMatch(t *testing.T) {
 		if err != nil || ok != c.ok {
 			t.Errorf("%s, heard %s: %v, %v", c.want, c.got, ok, err)
 		}
+		if err := n.Check(c.want, c.got); (err == nil) != c.ok {
+			t.Errorf("%s, heard %s: %v", c.want, c.got, err)
+		}
 	}
 	if text, err := n.Fill(`["$sub","$new","$other"]`); err != nil || text != `[9007199254740993,{"a":[1]},"$other"]` {
 		t.Errorf("filled: %s, %v", text, err)

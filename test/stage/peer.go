@@ -216,12 +216,8 @@ func (p *Peer) find(want []string, got string) int {
 
 func (p *Peer) expect(want, got string) {
 	p.Helper()
-	ok, err := p.Names.Match(p.fill(want), got)
-	if err != nil {
-		p.Fatalf("expected %s: %v", want, err)
-	}
-	if !ok {
-		p.Fatalf("heard    %s\nexpected %s", got, p.fill(want))
+	if err := p.Names.Check(p.fill(want), got); err != nil {
+		p.Fatal(err)
 	}
 }
 
