@@ -206,19 +206,8 @@ func seal(value string, basis []byte) []byte {
 
 // Run saves changes to the file until ctx is done.
 func (c *Cookies) Run(ctx context.Context) error {
-	tick := time.NewTicker(cookiesTime)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			c.save()
-		case <-c.forgotten:
-			c.save()
-		case <-ctx.Done():
-			c.save()
-			return nil
-		}
-	}
+	atomicfile.Keep(ctx, cookiesTime, c.forgotten, c.save)
+	return nil
 }
 
 func (c *Cookies) save() {

@@ -100,17 +100,8 @@ func (s *states) load(dir string) error {
 
 // Run keeps the states on disk until ctx is done.
 func (r *Registry) Run(ctx context.Context) error {
-	tick := time.NewTicker(saveInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			r.save()
-		case <-ctx.Done():
-			r.save()
-			return nil
-		}
-	}
+	atomicfile.Keep(ctx, saveInterval, nil, r.save)
+	return nil
 }
 
 func (r *Registry) save() {
