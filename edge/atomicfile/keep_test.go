@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,16 +12,18 @@ import (
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		hurry, saved, ended := make(chan struct{}), 0, false
+		hurry := make(chan struct{})
+		var saved atomic.Int64
+		var ended atomic.Bool
 		go func() {
-			Keep(ctx, time.Minute, hurry, func() { saved++ })
-			ended = true
+			Keep(ctx, time.Minute, hurry, func() { saved.Add(1) })
+			ended.Store(true)
 		}()
-		check := func(what string, want int, end bool) {
+		check := func(what string, want int64, end bool) {
 			t.Helper()
 			synctest.Wait()
-			if saved != want || ended != end {
-				t.Errorf("%s: saved %d times, ended %v", what, saved, ended)
+			if saved.Load() != want || ended.Load() != end {
+				t.Errorf("%s: saved %d times, ended %v", what, saved.Load(), ended.Load())
 			}
 		}
 		check("at first", 0, false)
