@@ -68,9 +68,7 @@ func (r *router) kill() { r.process.Kill() }
 // stop ends the router regularly.
 func (r *router) stop() {
 	r.Helper()
-	if err := r.process.Stop(); err != nil {
-		r.Error(err)
-	}
+	r.process.Stop(r)
 }
 
 // join connects a program that reconnects when its router does.

@@ -158,9 +158,7 @@ func (r *tier) kill() { r.process.Kill() }
 // stop ends the router regularly, or reports how it ended before.
 func (r *tier) stop() {
 	r.Helper()
-	if err := r.process.Stop(); err != nil {
-		r.Error(err)
-	}
+	r.process.Stop(r)
 }
 
 // join connects a client that reconnects when its router does.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"runnel/test/kit"
@@ -108,13 +109,13 @@ func (p *Process) Kill() {
 	p.Wait()
 }
 
-// Stop ends the process by SIGTERM. It returns an error, with the output, unless the exit status is 0.
-func (p *Process) Stop() error {
+// Stop ends the process by SIGTERM. The test has failed unless the exit status is 0.
+func (p *Process) Stop(t testing.TB) {
+	t.Helper()
 	p.Signal(syscall.SIGTERM)
 	if status, err := p.Wait(); status != 0 || err != nil {
-		return fmt.Errorf("%v ended with %d, %v\n%v", p.cmd.Args, status, err, p)
+		t.Errorf("%v ended with %d, %v\n%v", p.cmd.Args, status, err, p)
 	}
-	return nil
 }
 
 // Wait waits until the process ends and returns its exit status. It kills a process that does not end, and returns an error.
