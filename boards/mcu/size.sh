@@ -11,7 +11,7 @@ compile() {
 	"${CROSS}gcc" "$@" -Isrc -c "$from" -o "$at/$to.o"
 }
 
-# Prints the octets of flash of the whole client, with the functions of the compiler's library that it calls.
+# Prints the flash size of the whole client in bytes. It includes the called functions of the compiler's library.
 flash() {
 	compile src/runnel.c "$1" $flags $2
 	echo 'void *memset(void *p, int c, unsigned n) { volatile char *q = p; while (n--) *q++ = (char)c; return p; }' |
@@ -20,7 +20,7 @@ flash() {
 	"${CROSS}size" "$at/$1.elf" | awk 'NR == 2 { print $1 + $2 }'
 }
 
-# Prints the octets of RAM of struct runnel, the client's only data.
+# Prints the size of struct runnel, the client's only data, in bytes of RAM.
 ram() {
 	printf '#include "runnel.h"\nstruct runnel client;\nchar kept[sizeof client];\n' | "${CROSS}gcc" $flags $1 -Isrc -x c -c - -o "$at/ram.o"
 	echo $((0x$("${CROSS}nm" -S "$at/ram.o" | awk '/ kept$/ { print $2 }')))
@@ -36,16 +36,16 @@ stack=$(cat "$at/runnel.ci" "$at/node.ci" "$at/microbit.ci" | awk -f stack.awk 2
 
 all=$(flash all '')
 kept=$(ram '')
-printf 'flash  %5d octets, at most %d: all of the client, on a Cortex-M0\n' "$all" $flash_limit
+printf 'flash  %5d bytes, at most %d: the whole client, on a Cortex-M0\n' "$all" $flash_limit
 printf '       %5d without half-duplex lines\n' "$(flash full '-DRUNNEL_HALF_DUPLEX=0')"
 printf '       %5d with byte streams (RUNNEL_STREAM)\n' "$(flash stream '-DRUNNEL_STREAM=1')"
-printf '       %5d all of the example: client, sensor node, drivers, start\n' "$("${CROSS}size" "$BUILD/microbit.elf" | awk 'NR == 2 { print $1 + $2 }')"
-printf 'RAM    %5d octets, at most %d: kept and stack\n' $((kept + stack)) $ram_limit
-printf '       %5d kept, with the default sizes\n' "$kept"
+printf '       %5d the whole example: client, sensor node, drivers, startup code\n' "$("${CROSS}size" "$BUILD/microbit.elf" | awk 'NR == 2 { print $1 + $2 }')"
+printf 'RAM    %5d bytes, at most %d: data and stack\n' $((kept + stack)) $ram_limit
+printf '       %5d data, with the default sizes\n' "$kept"
 printf '       %5d stack at its deepest:%s\n' "$stack" "$(sed 's/[a-z/]*\.c://g' "$at/way")"
-printf '       %5d kept with messages and frames as small as they may be\n' \
+printf '       %5d data, with the smallest sizes of messages and frames\n' \
 	"$(ram '-DRUNNEL_N1=32 -DRUNNEL_K=1 -DRUNNEL_MESSAGE=128 -DRUNNEL_SEND=192 -DRUNNEL_OFFERS=2 -DRUNNEL_CALLS=1 -DRUNNEL_LOG=32')"
 if [ "$all" -gt $flash_limit ] || [ $((kept + stack)) -gt $ram_limit ]; then
-	echo 'beyond the budget' >&2
+	echo 'size: the budget is exceeded' >&2
 	exit 1
 fi

@@ -1,7 +1,7 @@
 # Reads the output of gcc -fcallgraph-info=su for the client, a program that uses it, and a port layer. Prints the deepest
-# stack from main on, in octets, and the calls that lead to it. The client calls handlers (on_...) and the port layer
-# (port_...) through pointers; the program calls its sensor so. The client's own handler (on_durable) is called by event
-# only, or where that is inlined. Recursion is an error, because its depth is unknown.
+# stack from main on, in bytes, and the calls that lead to it. The client calls handlers (on_...) and the port layer
+# (port_...) through pointers, and the program calls its sensor through a pointer. Only event, or a function that inlines it,
+# calls the client's own handler (on_durable). Recursion is an error, because its depth is unknown.
 
 /^node:/ {
 	split($0, part, "\"")

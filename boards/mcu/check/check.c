@@ -141,7 +141,7 @@ static void check_vectors(void)
 	}
 }
 
-/* The test vectors of the router's decoder: the stream, the number of good frames, the number of bad ones. */
+/* The test vectors of the router's decoder: the stream, and the numbers of good and bad frames. */
 static void check_decoder(void)
 {
 	static const struct {
@@ -333,7 +333,7 @@ static void check_foreign(void)
 				*to++ = *from;
 		*to = 0;
 		n = octets_of(text, cbor);
-		cbor[n] = 0x18, cbor[n + 1] = 42; /* the next item must be found, whatever was read before */
+		cbor[n] = 0x18, cbor[n + 1] = 42; /* the reader must find the next item, whatever it has read before */
 		r.end = cbor + n + 2;
 		ok = runnel_read_fixed(&r, 2, &v);
 		CHECK(ok == cases[i].number && (!ok || v == cases[i].hundredths), "%s is read as %lld", cases[i].name, (long long)v);
@@ -667,7 +667,7 @@ static size_t any_frame(uint8_t *to)
 	return wire;
 }
 
-/* A PING that does not fit the buffer ends the connection. Otherwise the answer would contain the octets after it. */
+/* A PING that does not fit into the buffer ends the connection. Otherwise the answer would contain the octets after the PING. */
 static void check_ping(void)
 {
 	unsigned size;
@@ -763,7 +763,7 @@ static void check_durable(void)
 	CHECK(consumer.calls == 1 && consumer.number == 42 && !consumer.error, "the event is read as %d, %s", (int)consumer.number, consumer.error);
 	consumer.accepts = false;
 	check_says(receives("85" EVENT_HEAD "a0 81 18 2a", 0), rejected);
-	/* The acknowledgement has room, whatever the handler sends. */
+	/* Room for the acknowledgement remains, whatever the handler sends. */
 	consumer.accepts = consumer.publishes = true;
 	check_says(receives("85" EVENT_HEAD "a0 81 18 2a", 0), acknowledged);
 	consumer.publishes = false;
@@ -775,7 +775,7 @@ static void check_durable(void)
 	/* An event that is too long would be too long again. */
 	check_says(receives("85" EVENT_HEAD "a0 99 7fff", RUNNEL_MESSAGE - 40), acknowledged);
 	CHECK(consumer.calls == 6 && consumer.error == too_long && device.counters.refused == 1, "call %u: %s", consumer.calls, consumer.error);
-	/* Events of another subscription are not its own. */
+	/* The handler does not get events of another subscription. */
 	check_says(receives("85 18 24 06 01 a0 81 18 2a", 0), "");
 	CHECK(consumer.calls == 6, "an event of another subscription");
 }
@@ -803,7 +803,7 @@ static void fuzz(unsigned rounds, bool half)
 	handled = 0;
 	for (i = 0; i < rounds; i++) {
 		size_t n = any_frame(wire), part = random_below((unsigned)n + 1);
-		device.pause = 0; /* otherwise it would wait most of the time */
+		device.pause = 0; /* otherwise the device would wait most of the time */
 		machine.size = 0;
 		machine.allowed = random_below(3) == 0 ? random_below(100) : 4000;
 		machine.now += random_below(8) == 0 ? random_below(3000) : random_below(60);

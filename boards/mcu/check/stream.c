@@ -4,7 +4,7 @@
  *	com.example.stream.down   subscribed: ascending numbers; the program fails if they are out of order
  *	com.example.stream.add    procedure: the sum of two numbers
  *	com.example.stream.leave  procedure: leaves the realm and disconnects, then joins again
- *	com.example.stream.count  procedure: publications acknowledged, rejected, and lost with their session; and how often the device has left
+ *	com.example.stream.count  procedure: publications acknowledged, rejected, and lost with their session; departures of the device
  *
  * Every fourth publication asks for an acknowledgement. Some publications go to a topic that no client may publish to.
  */

@@ -48,7 +48,7 @@ static void wire_log(void *context, const char *text, size_t size)
 static const struct runnel_stream stream = {wire_connect, wire_connected, wire_write, wire_close, wire_log};
 static const struct runnel_config over_stream = {.port = &port, .stream = &stream, .authid = "bench", .ticket = "secret"};
 
-/* Polls at a given time with received octets, and compares the output of the device. */
+/* Advances the clock by later, passes the octets heard to the device, and compares its output with said. */
 static void converse(int line, uint32_t later, const char *heard, const char *said)
 {
 	static uint8_t hears_now[512], want[512];
@@ -113,7 +113,7 @@ static void check_silence(void)
 	CHECK(wire.tried == 2 && wire.closed == 1, "%u connections, %u closed", wire.tried, wire.closed);
 }
 
-/* The pauses between attempts grow, also if the router closes each connection at once. A long session resets them. */
+/* The pauses between attempts grow, even if the router closes each connection at once. A long session resets them. */
 static void check_attempts(bool closes)
 {
 	static const uint32_t gaps[] = {1000, 3000, 7000, 15000, 31000, 31000, 31000};
@@ -179,7 +179,7 @@ static void check_nonsense(void)
 	}
 }
 
-/* A malicious router, and a network that accepts and delivers any number of octets at a time. */
+/* Fuzzes the device with a malicious router and with a network that accepts and delivers any number of octets at a time. */
 static void fuzz_stream(unsigned rounds)
 {
 	static uint8_t octets[4096];

@@ -1,8 +1,8 @@
-/* The node as a program, with standard input and output as its line. It serves tests, and runs the example without a board:
+/* The node as a program, with standard input and output as its line. Tests use it. It also runs the example without a board:
  *
  *	socat PTY,link=/tmp/greenhouse,raw,echo=0,wait-slave EXEC:./host
  *
- * With --half-duplex the node sends only when it is polled.
+ * With --half-duplex the node sends only when the router polls it.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>

@@ -3,7 +3,7 @@
  *	make -C boards/mcu microbit
  *	qemu-system-arm -M microbit -nographic -serial pty -kernel build/microbit.elf
  *
- * Interrupts stay masked, so no handler runs: a pending interrupt only ends the sleep (WFI). The UART buffers six octets. At
+ * Interrupts stay masked, so no handler runs: a pending interrupt only ends the sleep (WFI). The UART buffers six bytes. At
  * 115200 baud, runnel_poll must therefore run every half millisecond, and it does.
  */
 #include "node.h"
@@ -116,7 +116,7 @@ static void port_idle(void *context, uint32_t milliseconds)
 	TIMER_COMPARE1 = 0;
 	TIMER_CC1 = microseconds() + milliseconds * 1000;
 	NVIC_UNPEND = UART_IRQ | TIMER_IRQ;
-	if (!UART_RXDRDY) /* if an octet came meanwhile, the interrupt is pending again at once */
+	if (!UART_RXDRDY) /* if an octet arrives from here on, the pending interrupt ends WFI at once */
 		__asm__ volatile("wfi");
 }
 
@@ -166,7 +166,7 @@ __attribute__((section(".vectors"), used)) static void *const vectors[] = {
 	stack_top, (void *)(uintptr_t)reset, (void *)(uintptr_t)fault, (void *)(uintptr_t)fault,
 };
 
-/* Functions that the compiler calls by itself. They are defined here because no C library is linked. */
+/* The compiler calls these functions by itself. They are defined here because no C library is linked. */
 
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

@@ -2,7 +2,7 @@
  *
  *	com.example.greenhouse.temperature   published every second: degrees, and heating as a keyword argument
  *	com.example.greenhouse.set_point     subscribed, with its retained value when the session begins: degrees
- *	com.example.greenhouse.valve         durable subscription "valve": percent; a command waits while the node is away or measures
+ *	com.example.greenhouse.valve         durable subscription "valve": percent; commands wait while the node is away or measures
  *	com.example.greenhouse.state         procedure: the set-point and the state of the device
  *	com.example.greenhouse.measure       procedure: the mean temperature over the next seconds; the call takes as long
  *	com.example.greenhouse.calibration   called when the session begins, with the measured temperature; returns the correction
@@ -16,7 +16,7 @@ static struct {
 	int64_t set_point, correction; /* hundredths of a degree */
 	bool heating;
 	int64_t valve; /* percent */
-	int32_t moves, lost; /* commands to the valve, and events in place of which none came */
+	int32_t moves, lost; /* executed commands to the valve; gaps and events that were too long */
 
 	/* The current measurement. */
 	struct runnel_invocation asked;
@@ -34,8 +34,8 @@ static void on_set_point(struct runnel *r, struct runnel_message *m, void *conte
 		runnel_log(r, "the set-point must be a number");
 }
 
-/* Returns true once the valve is where the command wants it. During a measurement the valve must not move: the router sends the
-   command again. */
+/* Returns true once the valve has the commanded position. During a measurement the valve must not move, so the router has to
+   resend the command. */
 static bool on_valve(struct runnel *r, struct runnel_message *m, void *context)
 {
 	int64_t percent;
@@ -51,7 +51,7 @@ static bool on_valve(struct runnel *r, struct runnel_message *m, void *context)
 		node.valve = percent;
 		node.moves++;
 	} else {
-		runnel_log(r, "the valve's position must be a number"); /* true: it would be as wrong the next time */
+		runnel_log(r, "the valve's position must be a number"); /* acknowledge it: a resent command would be as wrong */
 	}
 	return true;
 }
@@ -116,7 +116,7 @@ static void measure(struct runnel *r)
 	if (++node.count < node.wanted)
 		return;
 	node.wanted = 0;
-	/* It returns false if the session of the call has ended: the router expects no answer then. */
+	/* runnel_result returns false if the session of the call has ended. The router then expects no answer. */
 	if (runnel_result(r, &node.asked)) {
 		runnel_put_fixed(r, node.sum / node.count, 2);
 		runnel_send(r);

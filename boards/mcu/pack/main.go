@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// parts lists what the archive holds of boards/mcu: files and directories.
+// parts lists the files and directories of boards/mcu that the archive contains.
 var parts = []string{"library.properties", "library.json", "keywords.txt", "README.md", "src", "examples"}
 
 // versions lists the lines that name the version, by their file.
@@ -31,7 +31,7 @@ var versions = map[string]*regexp.Regexp{
 // semantic is a version as both library managers accept it.
 var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
 
-// created is the time of all files: that of the oldest date a zip archive can hold.
+// created is the time of all files: the oldest date that a zip archive can hold.
 var created = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func main() {
@@ -55,7 +55,7 @@ func write(top, version, out string) error {
 	return os.WriteFile(out, archive, 0o644)
 }
 
-// pack returns the archive. All of it is below the directory Runnel, as the Arduino IDE requires.
+// pack returns the archive. All files are below the directory Runnel, as the Arduino IDE requires.
 func pack(top, version string) ([]byte, error) {
 	if !semantic.MatchString(version) {
 		return nil, fmt.Errorf("version %q: not a semantic version such as 1.2.3", version)

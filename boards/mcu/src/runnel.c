@@ -60,7 +60,7 @@ enum timer {
 enum {
 	T3 = 5000,
 	RETRIES = 5,          /* N2: consecutive timeouts of T1 */
-	STUCK = 4 * RETRIES,  /* timeouts during which the other end answers, but accepts no frame */
+	STUCK = 4 * RETRIES,  /* timeouts while the other end answers, but accepts no frame */
 	CALL_GAP = 1000,      /* between SABMs */
 	PATIENCE = 10000,     /* for the handshake and WELCOME, and before rejected offers are retried */
 	PAUSE_MIN = 1000,     /* before the next session, if the router ended the last one */
@@ -536,7 +536,7 @@ static bool read_number(struct runnel_reader *r, struct number *n)
 	return false;
 }
 
-/* It is a function, because the compiler turns such shifts into a multiplication, which calls its library. */
+/* A function, because the compiler would merge the shifts into a multiplication, and that calls the compiler's library. */
 APART static uint64_t twice(uint64_t v) { return v + v; }
 
 bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
@@ -661,8 +661,8 @@ enum { DURABLE = 64, PROCEDURE = 128 };
 
 enum { UNANSWERED, ANSWERED, ANSWER_FAILED };
 
-/* The most events of a durable subscription that wait for their acknowledgement. Even a slow line carries so few long before the
-   router would send them again. */
+/* The maximum number of unacknowledged events of a durable subscription. Even a slow line carries that many before the router
+   would resend them. */
 enum { WINDOW = 4 };
 
 /* The longest message that the router may send is 2^(9+LIMIT) octets. This is more than RUNNEL_MESSAGE: WELCOME may be
@@ -710,7 +710,7 @@ static void forget(struct runnel *r)
 			finish_call(r, &r->calls[i], &m);
 }
 
-/* Grows the pause before the next attempt: the router rejected the session, or a stream failed. */
+/* Lengthens the pause before the next attempt, after the router has rejected the session or a stream has failed. */
 static void grow_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
@@ -720,7 +720,7 @@ static void grow_pause(struct runnel *r)
 		r->pause = PAUSE_MAX;
 }
 
-/* The router has ended the session. Normally it ends the connection, too; otherwise the device does after PAUSE_MIN. */
+/* The router has ended the session. It normally ends the connection, too. Otherwise the device does so after PAUSE_MIN. */
 static void ended(struct runnel *r, const char *reason)
 {
 	grow_pause(r);
@@ -729,8 +729,8 @@ static void ended(struct runnel *r, const char *reason)
 	tell(r, reason);
 }
 
-/* Handles invalid input: nothing after it can be trusted. runnel_poll reconnects the link later, because a reconnect from
-   within the parser would need too much stack. */
+/* Handles invalid input: the octets after it cannot be trusted. runnel_poll reconnects the link later, because a reconnect
+   from within the parser would need too much stack. */
 APART static void violation(struct runnel *r)
 {
 	grow_pause(r);
@@ -1048,7 +1048,7 @@ static void joined_message(struct runnel *r, struct parsed *p)
 
 static void parted(struct runnel *r);
 
-/* Handles a message. cut means that its end did not fit. */
+/* Handles a message. cut means that the end of the message did not fit. */
 static void message(struct runnel *r, const uint8_t *data, size_t size, bool cut)
 {
 	struct runnel_reader whole = {data, data + size, 1};
@@ -1134,8 +1134,8 @@ bool runnel_subscribe(struct runnel *r, const char *uri, unsigned flags, runnel_
 	return true;
 }
 
-/* The handler of durable subscriptions. It passes an event to the user's handler, and acknowledges or rejects it. An event that is
-   too long is always acknowledged, because it would be too long again. */
+/* The handler of durable subscriptions. It passes an event to the user's handler, and acknowledges or rejects the event. It
+   always acknowledges an event that is too long, because the event would be too long again. */
 static void on_durable(struct runnel *r, struct runnel_message *m, void *context)
 {
 	const struct runnel_durable *d = context;
@@ -1143,7 +1143,7 @@ static void on_durable(struct runnel *r, struct runnel_message *m, void *context
 	struct runnel_reader gap;
 	if (runnel_find(m->details, "_gap", &gap))
 		m->error = runnel_gap;
-	r->handling = true; /* keeps room for the acknowledgement */
+	r->handling = true; /* reserves room for the acknowledgement */
 	if (d->handler(r, m, d->context) || m->error == too_long) {
 		begin(r, EVENT_RECEIVED);
 		runnel_put_int(r, (int64_t)publication);
@@ -1164,7 +1164,7 @@ bool runnel_register(struct runnel *r, const char *procedure, unsigned flags, ru
 	return runnel_subscribe(r, procedure, flags | PROCEDURE, handler, context);
 }
 
-/* Begins a message that expects an answer. Within a handler of a call, it keeps room for the handler's answer. */
+/* Begins a message that expects an answer. Within the handler of a call, it reserves room for the handler's answer. */
 static bool begin_request(struct runnel *r, uint8_t type, runnel_handler *done, void *context)
 {
 	struct runnel_call *c = r->calls;
@@ -1294,13 +1294,13 @@ enum {
 	DUE_UA = 4,
 	DUE_DM = 8,
 	DUE_IDENTITY = 16,  /* the answer to an XID */
-	DUE_HELLO = 32,     /* an XID before UA, because the other end may not answer (half-duplex) */
+	DUE_HELLO = 32,     /* an XID command before UA, because the other end's XID had no P (half-duplex) */
 	DUE_FINAL = 64,     /* the answer to P */
 	DUE_REJECT = 128,
 	DUE_STATE = 256,    /* RR or RNR: the receive buffer has become full or free */
 	DUE_ACK = 512,
 	DUE_POLL = 1024,    /* a command with P */
-	DUE_SHORT = 2048    /* a short frame after it, which may get through where a long one does not */
+	DUE_SHORT = 2048    /* a short frame after that command; it may arrive when a long frame does not */
 };
 
 /* The address of the device's commands, and that of its responses and the other end's commands. */
@@ -1313,7 +1313,7 @@ enum { NOTHING, STREAM, IDENTITY, LOGS };
 
 enum { IDENTITY_HEAD = 8, MAX_NAME = 32, GROWTH = 8, SMALL = 32 };
 
-/* The steps of a turn on a half-duplex line, where the device sends only when it is polled. */
+/* The steps of a turn on a half-duplex line. The device sends only when the router polls it. */
 enum { SILENT, ASKED_TO_SPEAK, ANSWERING, TALKING, ENDING };
 
 static bool was_due(struct runnel *r, uint16_t due)
@@ -1336,8 +1336,8 @@ static void abort_frame(struct runnel *r, uint8_t frames)
 		r->out_index = (uint8_t)(r->out_index - frames);
 }
 
-/* Schedules a SABM, but no sooner than T1 after the last one: a late answer to that must not be taken for an answer to
-   this one. */
+/* Schedules a SABM, but no sooner than T1 after the last one. Otherwise a late answer to the last SABM would pass for an
+   answer to this one. */
 static void call(struct runnel *r, uint32_t in)
 {
 	uint32_t wait = left(r, T_SPOKE);
@@ -1363,7 +1363,7 @@ APART static void empty(struct runnel *r)
 	r->depth = 0;
 }
 
-/* Records that the other end has sent a frame. */
+/* Records that a frame of the other end has arrived. */
 APART static void alive(struct runnel *r)
 {
 	r->heard = true;
@@ -1458,7 +1458,7 @@ static void parted(struct runnel *r)
 	arm(r, T_LINGER, RETRIES * (uint32_t)r->t1);
 }
 
-/* Starts T1. A half-duplex device does not use it: it sends again when it is polled again. */
+/* Starts T1. A half-duplex device does not use T1: it resends when the router polls it again. */
 static void start_t1(struct runnel *r)
 {
 	if (!running(r, T_1) && !HALF(r))
@@ -1475,15 +1475,15 @@ static void called(struct runnel *r, bool p)
 	r->final_ua = p;
 	if (r->phase == CONNECTED) {
 		if (!r->heard)
-			return; /* probably a repeated SABM of this connection: no frame of the other end has arrived in it yet */
+			return; /* no other frame has arrived in this connection, so the SABM is probably a repeated one */
 		end(r);
 		tell(r, network_failure);
 		up(r);
 	} else if (arrived == 0 || HALF(r)) {
 		up(r);
 	} else {
-		/* The device's own SABM may still be under way and make the other end restart the connection. Until then the other
-		   end sends frames of a connection that it is about to end. Wait for its UA, or until the SABM must have arrived. */
+		/* The device's own SABM may still be under way. When it arrives, the other end restarts the connection; until then it
+		   sends frames of the old connection. Wait for its UA, or until the SABM must have arrived. */
 		r->met = true;
 		r->due &= (uint16_t)~(DUE_XID | DUE_SABM);
 		arm(r, T_UP, arrived);
@@ -1504,8 +1504,8 @@ static void dismissed(struct runnel *r, bool p)
 		arm(r, T_CALL, r->t1);
 }
 
-/* Handles a UA. If the link is up already, it is late, or it answers a repeated SABM. More UAs than SABMs show that the first
-   UA answered an earlier SABM: the two ends are in different connections, so disconnect. */
+/* Handles a UA. If the link is up already, the UA is late, or it answers a repeated SABM. More UAs than SABMs mean that the
+   first UA answered an earlier SABM. The two ends are then in different connections, so the device disconnects. */
 static void answered(struct runnel *r)
 {
 	if (r->answers > 0) {
@@ -1553,8 +1553,8 @@ static void unnumbered(struct runnel *r, const uint8_t *info, size_t size, bool 
 	}
 }
 
-/* Handles an I or S frame without a connection: sends a DM. After a SABM it waits, because a DM after the SABM would end
-   the connection that the SABM begins. The SABM has the same effect as a DM. */
+/* Handles an I or S frame without a connection: sends a DM. Shortly after a SABM it waits, because a DM would end the
+   connection that the SABM begins. The SABM has the same effect as a DM. */
 static void strange(struct runnel *r)
 {
 	if (r->phase == CALLING && !running(r, T_DM))
@@ -1591,7 +1591,7 @@ static bool acknowledged(struct runnel *r, uint8_t nr)
 	return true;
 }
 
-/* Resends all unacknowledged frames, and halves the size of new ones: short frames survive a noisy line more often. */
+/* Resends all unacknowledged frames, and halves the size of new frames, because short frames survive a noisy line more often. */
 APART static void again(struct runnel *r)
 {
 	uint16_t least = r->n1 < SMALL ? r->n1 : SMALL;
@@ -1882,8 +1882,8 @@ static bool load_log(struct runnel *r)
 	return load(r, COMMAND, UI, LOGS, r->log_size < most ? r->log_size : most);
 }
 
-/* Polls the other end. It resends the first unacknowledged I frame with P, and then a short frame with P, which survives a
-   line that is too noisy for long ones. */
+/* Polls the other end. It resends the first unacknowledged I frame with P. A short frame with P follows, because it survives
+   a line that is too noisy for long frames. */
 static bool load_poll(struct runnel *r)
 {
 	r->recovering = r->cut > 0;
@@ -1930,7 +1930,7 @@ static bool load_turn(struct runnel *r)
 		return true;
 	if (r->turn == TALKING && r->phase == CONNECTED) {
 		r->turn = ENDING;
-		r->under = 0; /* the poll has acknowledged all frames that the other end received, so resend the rest */
+		r->under = 0; /* the poll has acknowledged all frames that have arrived, so resend the rest */
 		if (ready(r))
 			return load_information(r, 0);
 	}
@@ -1964,7 +1964,7 @@ static uint32_t fcs(uint32_t crc, uint8_t b)
 {
 	int i;
 	crc ^= b;
-	for (i = 0; i < 8; i++) /* a table would be faster, but takes 64 octets, on some processors of RAM */
+	for (i = 0; i < 8; i++) /* a table would be faster, but takes 64 bytes, which some processors keep in RAM */
 		crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
 	return crc;
 }
@@ -2187,8 +2187,8 @@ APART static void drain(struct runnel *r)
 
 #if RUNNEL_STREAM
 enum {
-	KEEPALIVE = 15000, /* the time without input before a PING, and then before the connection is closed */
-	PASSES = 8         /* at most this many in one poll, so that a fast router leaves the device time for its own work */
+	KEEPALIVE = 15000, /* milliseconds without input before a PING; after as many again, the connection is closed */
+	PASSES = 8         /* limit for one poll, so that a fast router leaves the device time for its own work */
 };
 
 static void dial(struct runnel *r)
@@ -2205,7 +2205,7 @@ static void dial(struct runnel *r)
 	}
 }
 
-/* The connection was lost. After the router's ABORT or GOODBYE, the pause has grown already. */
+/* Handles a lost connection. After the router's ABORT or GOODBYE, the pause has grown already. */
 static void lost(struct runnel *r)
 {
 	if (r->stage != OVER)
@@ -2213,7 +2213,8 @@ static void lost(struct runnel *r)
 	down(r);
 }
 
-/* Handles silence: sends a PING, because TCP does not report a router that has lost its power. A second time, it closes. */
+/* Handles silence: sends a PING, because TCP does not report a router that has lost power. If the silence lasts, it closes the
+   connection. */
 static void stream_silent(struct runnel *r)
 {
 	static const uint8_t ping[HEAD] = {1, 0, 0, 0};

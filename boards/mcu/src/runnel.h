@@ -35,7 +35,7 @@ extern "C" {
 
 /* Sizes. Define them for the whole program: every file that includes this one must see the same values. */
 
-#if defined(__AVR__) && !defined(RUNNEL_N1) /* an Arduino Uno has 2 KiB, of which its UART's buffer holds 64 octets */
+#if defined(__AVR__) && !defined(RUNNEL_N1) /* an Arduino Uno has 2 KiB of RAM, and its UART buffers 64 bytes */
 #define RUNNEL_N1 32
 #define RUNNEL_K 1
 #define RUNNEL_MESSAGE 192
@@ -46,13 +46,13 @@ extern "C" {
 #endif
 
 #ifndef RUNNEL_N1
-#define RUNNEL_N1 128 /* octets in a frame, 32 to 1024. The UART must buffer what arrives between two polls. */
+#define RUNNEL_N1 128 /* octets in a frame, 32 to 1024; the UART must buffer all input between two polls */
 #endif
 #ifndef RUNNEL_K
 #define RUNNEL_K 4 /* unacknowledged frames, 1 to 7 */
 #endif
 #ifndef RUNNEL_MESSAGE
-#define RUNNEL_MESSAGE 384 /* longest received message; longer ones are rejected, see below */
+#define RUNNEL_MESSAGE 384 /* longest received message; the client rejects longer ones */
 #endif
 #ifndef RUNNEL_SEND
 #define RUNNEL_SEND 384 /* octets waiting to be sent or acknowledged, and the longest message sent */
@@ -179,7 +179,8 @@ void runnel_wait(struct runnel *link, uint32_t milliseconds);  /* polls for that
 void runnel_leave(struct runnel *link);                        /* sends GOODBYE and disconnects: poll until RUNNEL_LEFT */
 void runnel_join(struct runnel *link);                         /* after runnel_leave: connects again */
 enum runnel_state runnel_state(const struct runnel *link);
-bool runnel_log(struct runnel *link, const char *text); /* sends a line to the router's log, or to the stream's log function; false: the previous line is not sent yet */
+/* Sends a line to the router's log, or to the stream's log function. Returns false if the previous line is not sent yet. */
+bool runnel_log(struct runnel *link, const char *text);
 
 /* Offers are subscriptions and procedures. The client repeats them in every session, and they cannot be removed. It does not
    copy the URI. The functions return false if RUNNEL_OFFERS offers exist already. If a procedure's handler neither answers
@@ -197,17 +198,18 @@ bool runnel_subscribe(struct runnel *link, const char *topic, unsigned flags, ru
 bool runnel_register(struct runnel *link, const char *procedure, unsigned flags, runnel_handler *handler, void *context);
 
 /* Durable subscriptions: the router keeps the events of a topic while the device is away, and delivers them in order when it is
-   back. The handler returns true to acknowledge the event, once it has done what the event asks for. If it returns false, the
-   router sends the event again after a second. The router also does so if the device restarts before the acknowledgement has
-   arrived, so a handler must tolerate an event that it has seen: details then have "redelivered". Events follow each other
-   without waiting for the acknowledgement, at most four.
+   back. The handler returns true to acknowledge an event, once it has processed the event. If it returns false, the router
+   resends the event after a second. The router also resends it if the device restarts before the acknowledgement has arrived.
+   A handler must therefore tolerate an event that it has seen before: details then have "redelivered". The router sends up to
+   four events without waiting for an acknowledgement.
 
-   If message->error is set, the message has no arguments: it is runnel_gap (compare the pointer) if the router has dropped
-   events, and "wamp.error.payload_size_exceeded" if an event is longer than RUNNEL_MESSAGE. Such an event is acknowledged
-   whatever the handler returns. Details of a gap: _gap has events, how many were dropped (0: unknown), and reason.
+   If message->error is set, the message has no arguments. The error is runnel_gap (compare the pointer) if the router has dropped
+   events. It is "wamp.error.payload_size_exceeded" if an event is longer than RUNNEL_MESSAGE; the client then acknowledges the
+   event whatever the handler returns. Details of a gap: _gap has events, the number of dropped events (0: unknown), and reason.
 
-   The router needs a data directory, and has to know the device, so that the subscription is its own: on a serial line the
-   [[serial]] table has a role. The role has durable = true, or the configuration declares the subscription for the device's authid. */
+   The router needs a data directory, and it must know the device, because the subscription belongs to the device. On a serial
+   line, the [[serial]] table therefore needs a role. Either that role has durable = true, or the configuration declares the
+   subscription for the device's authid. */
 
 typedef bool runnel_consumer(struct runnel *link, struct runnel_message *message, void *context);
 
@@ -224,8 +226,8 @@ extern const char runnel_gap[];
 bool runnel_subscribe_durable(struct runnel *link, const struct runnel_durable *subscription, unsigned flags);
 
 /* Messages: one of these functions begins a message, the runnel_put functions write its arguments, and runnel_send sends it.
-   Complete a message before the next runnel_poll, which drops an unsent one. The functions return false if there is no
-   session or no room; try again later.
+   Complete a message before the next runnel_poll, which drops an unsent message. The functions return false if there is no
+   session or no room; then retry later.
 
    The client calls done once, with the answer or when the session is lost. error is set on failure. If done is null, a
    publication is not acknowledged, and the result of a call is ignored. timeout is in milliseconds, 0 for none. */
@@ -290,7 +292,7 @@ struct runnel_call {
 	void *context;
 };
 
-/* Small members come first, and octets within the first 32: small processors reach those with the shortest instructions. */
+/* Small members come first, and single bytes within the first 32: small processors reach those with the shortest instructions. */
 struct runnel {
 	/* The link. */
 	uint8_t phase, turn, answers, k, peer_k;
@@ -313,8 +315,8 @@ struct runnel {
 
 	uint16_t due, armed;               /* armed: a bit for each timer */
 	uint16_t used, length;             /* octets in in; octets of the frame being received */
-	uint16_t first, held, sent, written; /* the ring out: its first octet, unacknowledged octets, how many of these are cut
-	                                        into frames, and after them the octets of the message being written */
+	uint16_t first, held, sent, written; /* the ring out: its first octet; unacknowledged octets; how many of these are cut
+	                                        into frames; octets of the message being written, which follow them */
 	uint16_t n1, size, peer_n1;
 	uint16_t out_at, out_size, out_start;
 	uint16_t t1, t2, pause, dropped;

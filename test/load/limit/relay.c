@@ -1,8 +1,8 @@
-/* relay PORT: the cost that no broker of this shape can undercut.
+/* relay PORT: a relay whose cost is the lower bound for a broker of this design.
  *
  * It speaks as much WAMP (RawSocket, CBOR) as the load generator's fan-out and calls need, with one topic and one procedure.
  * It has no tables, no checks, no bounds and no errors: one epoll loop, one read and one write per batch and peer. It trusts
- * its peers completely, so it listens on 127.0.0.1 only. It serves as the zero point of the table, never as a broker. */
+ * its peers completely, so it listens on 127.0.0.1 only. It is the baseline of the table, never a broker. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,8 +17,8 @@
 enum {
 	MAX_PEERS = 4096,       /* file descriptors */
 	IN_SIZE = 256 << 10,    /* bytes read and not yet handled, for each peer */
-	OUT_SIZE = 4 << 20,     /* bytes to write, for each peer; windows keep far below */
-	MAX_CALLS = 1 << 16,    /* calls under way */
+	OUT_SIZE = 4 << 20,     /* bytes to write, for each peer; the generator's windows stay far below */
+	MAX_CALLS = 1 << 16,    /* pending calls */
 	HEAD = 4,               /* bytes of a RawSocket frame's head */
 };
 
@@ -75,13 +75,13 @@ static uint8_t *put_head(uint8_t *b, int items, int type, uint64_t id)
 	return put_number(b, id);
 }
 
-/* append leaves a frame of head and tail in a peer's buffer; the end of the batch writes it. */
+/* append adds a frame of head and tail to a peer's buffer; flush writes it at the end of the batch. */
 static void append(int fd, const uint8_t *head, size_t head_size, const uint8_t *tail, size_t tail_size)
 {
 	struct peer *p = &peers[fd];
 	size_t size = head_size + tail_size;
 	if (!p->out || p->out_used + HEAD + size > OUT_SIZE)
-		return; /* gone, or beyond every window: the generator reports the loss */
+		return; /* the peer is gone, or the buffer is full: the generator reports the loss */
 	if (p->out_used == 0)
 		touched[touched_count++] = fd;
 	uint8_t *o = p->out + p->out_used;
@@ -174,7 +174,7 @@ static void drop_peer(int fd)
 	peers[fd] = (struct peer){0};
 }
 
-/* flush writes what a batch has left for each peer. */
+/* flush writes the frames of the batch to each peer. */
 static void flush(void)
 {
 	for (int i = 0; i < touched_count; i++) {
@@ -190,7 +190,7 @@ static void flush(void)
 	touched_count = 0;
 }
 
-/* serve reads once and routes all whole messages that are there. */
+/* serve reads once and routes all complete messages. */
 static void serve(int fd)
 {
 	struct peer *p = &peers[fd];
@@ -204,7 +204,7 @@ static void serve(int fd)
 	if (!p->greeted && p->in_used >= HEAD) {
 		p->greeted = 1;
 		at = HEAD;
-		if (write(fd, p->in, HEAD) != HEAD) /* the same serializer, the same limit */
+		if (write(fd, p->in, HEAD) != HEAD) /* accept the peer's serializer and limit */
 			return;
 	}
 	while (p->in_used - at >= HEAD) {

@@ -43,7 +43,7 @@ const (
 	dueUA                       // the answer to SABM or DISC
 	dueDM                       // there is no connection
 	dueIdentity                 // an XID in answer to one with P
-	dueHello                    // an XID sent before UA, when this end may not be polled later (half-duplex)
+	dueHello                    // an XID command before UA, because the other end's XID had no P (half-duplex)
 	dueFinal                    // the answer to P
 	dueReject                   // REJ
 	dueState                    // RR or RNR, as the receive room has changed

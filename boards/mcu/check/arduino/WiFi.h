@@ -1,5 +1,5 @@
-/* The part of a board's WiFi library that the TCP sketch uses. On a PC host.cpp implements it with sockets; for an Arduino with
-   its true core, and for a bare ARM, it is only compiled against. */
+/* The part of a board's WiFi library that the TCP sketch uses. On a PC, host.cpp implements it with sockets. For an Arduino with
+   its real core, and for a bare ARM, the sketch is only compiled. */
 #ifndef WIFI_H
 #define WIFI_H
 

@@ -1,5 +1,5 @@
-/* A PC as an Arduino with WiFi: the sketch is compiled as it is. Whatever host the sketch connects to, the connection leads to
-   port ROUTER_PORT, from the environment, at 127.0.0.1. The program ends with its standard input. */
+/* A PC as an Arduino with WiFi. It runs the sketch without changes. Every connection leads to 127.0.0.1, whatever host the
+   sketch names; the environment variable ROUTER_PORT has the port. The program ends at the end of its standard input. */
 #include <WiFi.h>
 
 #include <arpa/inet.h>
@@ -117,7 +117,7 @@ void WiFiClient::stop()
 	fd = -1;
 }
 
-/* As on the boards, a closed connection is connected until everything is read. */
+/* As on the boards, a closed connection stays connected until the sketch has read everything. */
 uint8_t WiFiClient::connected()
 {
 	uint8_t octet;
