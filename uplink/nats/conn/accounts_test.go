@@ -54,7 +54,7 @@ func (k nkey) sign(t *testing.T, about nkey, claims map[string]any) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(k.key, []byte(text)))
 }
 
-// A creds file opens the server of an operator with accounts.
+// A creds file logs in at a server of an operator with accounts.
 func TestAccounts(t *testing.T) {
 	operator, account, user, other := newKey(14, 1), newKey(0, 2), newKey(20, 3), newKey(20, 4)
 	all := map[string]any{"subs": -1, "data": -1, "payload": 1000, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1}

@@ -14,7 +14,7 @@ import (
 	"runnel/transport/batch"
 )
 
-// Skipped messages cost no memory, however long the server says that they are.
+// Skipped messages cost no memory, whatever length the server announces.
 func TestHugeMessages(t *testing.T) {
 	a, p := dial()
 	defer p.Close()
@@ -44,7 +44,7 @@ func TestHugeMessages(t *testing.T) {
 	}
 }
 
-// A server that does not answer PING is left.
+// The client disconnects from a server that does not answer PING.
 func TestSilentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{Ping: 7 * time.Second, Answer: 3 * time.Second})
@@ -68,7 +68,7 @@ func TestSilentServer(t *testing.T) {
 	})
 }
 
-// A PONG behind much data on a slow line is waited for, but not for ever.
+// The client waits for a PONG that much data on a slow line delays, but not forever.
 func TestSlowLine(t *testing.T) {
 	for _, c := range []struct {
 		rate int // bytes a second
@@ -96,7 +96,7 @@ func TestSlowLine(t *testing.T) {
 	}
 }
 
-// A server that does not read costs bounded memory, and is left after batch.WriteTime.
+// A server that does not read costs bounded memory. The client disconnects from it after batch.WriteTime.
 func TestServerReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{MaxBuffered: 200_000, Ping: time.Hour})
@@ -135,7 +135,7 @@ func TestServerReadsNothing(t *testing.T) {
 	})
 }
 
-// PINGs of a server that does not read are answered in bounded memory.
+// The answers to the PINGs of a server that does not read take bounded memory.
 func TestEndlessPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{Ping: time.Hour})
@@ -172,7 +172,7 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// Everything that waits ends with the connection.
+// All waits end with the connection.
 func TestEndOfWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{MaxRequests: 3, Ping: time.Hour})
@@ -220,7 +220,7 @@ func TestEndOfWaits(t *testing.T) {
 	})
 }
 
-// A canceled context ends Run, and the waits of others.
+// A canceled context ends Run and all other waits.
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, p := dial()
@@ -243,7 +243,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// A request ends once: by its answer, its time, or the server's refusal.
+// A request ends once: by its answer, its timeout, or the server's rejection.
 func TestRequestEndsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, Options{Ping: time.Hour})

@@ -22,7 +22,7 @@ type Conn struct {
 
 	// Owned by Run.
 	in    *bufio.Reader
-	names []byte // subject and reply of the message that is being read
+	names []byte // subject and reply of the current message
 	large []byte // for payloads that do not fit into in
 	msg   Msg
 
@@ -32,7 +32,7 @@ type Conn struct {
 	sids    uint64 // the last id used; 1 is that of the inboxes
 	inboxes map[uint64]*Inbox
 	tokens  uint64         // the last one used
-	pings   []chan<- error // those that wait for a PONG, in order
+	pings   []chan<- error // waiting for a PONG, in order
 	err     error          // why the connection has ended
 
 	heard     atomic.Uint64 // bytes read
@@ -40,7 +40,7 @@ type Conn struct {
 	done      chan struct{} // closed at the end
 }
 
-// explainTime bounds the wait for an -ERR after writing has failed.
+// explainTime bounds the wait for an -ERR after a failed write.
 const explainTime = time.Second
 
 // Run serves the connection until it ends or ctx is done, and returns why it has ended.
@@ -82,7 +82,7 @@ func (c *Conn) close(why error) {
 	}
 }
 
-// lost closes the connection because a write has failed. The server may have sent an -ERR with the reason, so lost
+// lost closes the connection because a write has failed. The server may have sent the reason in an -ERR. lost therefore
 // first gives the reader some time to read it.
 func (c *Conn) lost(err error) {
 	select {
@@ -92,7 +92,7 @@ func (c *Conn) lost(err error) {
 	c.close(err)
 }
 
-// Done is closed when the connection has ended.
+// Done returns a channel that is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns why the connection has ended; nil while it is open.
@@ -125,11 +125,10 @@ func (c *Conn) Publish(m Out) error {
 	return c.out.send(&m)
 }
 
-// Room waits until few bytes are left to write. A sender of many messages calls it before each one.
+// Room waits until few unwritten bytes are left. A sender of many messages calls it before each message.
 func (c *Conn) Room(ctx context.Context) error { return c.out.Room(ctx) }
 
-// Flush waits until the server has handled everything that was sent before. By then, all denied subjects have been
-// reported.
+// Flush waits until the server has handled all data that was sent before. By then, it has reported all denied subjects.
 func (c *Conn) Flush(ctx context.Context) error {
 	_, err := c.Ping(ctx)
 	return err

@@ -41,7 +41,7 @@ func (e *ServerError) Error() string {
 	return "the server says: " + e.Text + hint(e.Text)
 }
 
-// hints are remedies for texts of the server, in lower case.
+// hints maps texts of the server, in lower case, to remedies.
 var hints = [][2]string{
 	{"authorization violation", "check credentials, user, password or token"},
 	{"authentication timeout", "the line is too slow, or the server too busy"},

@@ -22,8 +22,8 @@ type Login struct {
 // maxCredentials bounds a file of credentials or a seed, in bytes.
 const maxCredentials = 64 << 10
 
-// ReadCredentials reads a creds file: the JWT of a user and its seed. The file may change while the program runs, so read it for
-// each connection.
+// ReadCredentials reads a creds file: the JWT of a user and its seed. Read the file for each connection, because it may
+// change while the program runs.
 func ReadCredentials(file string) (l Login, err error) {
 	text, err := readSecret(file)
 	if err == nil {

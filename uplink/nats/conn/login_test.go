@@ -10,7 +10,7 @@ import (
 	"runnel/test/kit"
 )
 
-// A pair of the documentation of NATS.
+// A key pair from the documentation of NATS.
 const (
 	userSeed   = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 	userPublic = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
@@ -125,7 +125,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
-// What CONNECT shows follows the login.
+// The fields of CONNECT depend on the login.
 func TestSign(t *testing.T) {
 	key, err := ParseSeed([]byte(userSeed))
 	kit.Must(t, err)

@@ -15,7 +15,8 @@ import (
 	"runnel/test/kit"
 )
 
-// These tests show the client beside a server that lies, in a bubble of synctest: time passes only when everything waits.
+// These tests run the client against a server that lies, in a bubble of synctest: time passes only while all goroutines
+// wait.
 
 // peer is the server's side of a connection.
 type peer struct {
@@ -50,7 +51,7 @@ func dial() (net.Conn, *peer) {
 	return a, &peer{b, bufio.NewReader(b)}
 }
 
-// openLie opens a connection with a server that says the given text.
+// openLie opens a connection with a server that sends the given text.
 func openLie(text string, opts Options) error {
 	a, p := dial()
 	asked := make(chan struct{})
@@ -115,7 +116,7 @@ func TestLyingHandshake(t *testing.T) {
 	}
 }
 
-// CONNECT shows the program, and what the client can do.
+// CONNECT names the program and the features of the client.
 func TestConnect(t *testing.T) {
 	a, p := dial()
 	line := make(chan string, 1)
@@ -135,7 +136,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// A server that sends a byte now and then does not hold up the handshake.
+// Open ends with its context, even if the server sends a byte from time to time.
 func TestDrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, p := dial()
@@ -155,7 +156,7 @@ func TestDrip(t *testing.T) {
 	})
 }
 
-// live is a connection that has greeted a peer and runs.
+// live is a running connection after the handshake.
 type live struct {
 	*Conn
 	peer  *peer
@@ -175,7 +176,7 @@ func start(t *testing.T, opts Options) *live {
 	return l
 }
 
-// say writes a text, and reads whatever comes.
+// say writes a text, and reads all input.
 func (l *live) say(text string) {
 	go io.Copy(io.Discard, l.peer)
 	io.WriteString(l.peer, text)
@@ -234,7 +235,7 @@ func TestLyingServer(t *testing.T) {
 	}
 }
 
-// Foreign and odd messages leave the connection as it is.
+// Unexpected messages do not affect the connection.
 func TestOddMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var notes []string

@@ -5,7 +5,7 @@ import "bytes"
 // Msg is a message from the server. The Msg and its bytes are valid until the handler returns; Clone keeps them.
 type Msg struct {
 	Subject []byte
-	Reply   []byte // subject for answers; empty: no answer is wanted
+	Reply   []byte // subject for answers; empty: no answer is expected
 	Header  Header // empty: the message has none
 	Data    []byte
 
@@ -38,8 +38,8 @@ type Header []byte
 const headerVersion = "NATS/1.0"
 
 // Add returns the block with one more field. Control characters in the value become spaces, and the receiver removes
-// spaces at its ends: encode values that may contain them. The key is a constant of the protocol, without colons and
-// spaces. Inlined everywhere it would make the program 28 kB longer.
+// spaces at its ends. Encode values that may contain either. The key is a constant of the protocol, without colons and
+// spaces. Inlining it everywhere would make the program 28 kB longer.
 //
 //go:noinline
 func (h Header) Add(key, value string) Header {
@@ -128,7 +128,7 @@ func nextField(lines []byte) (key, value, rest []byte) {
 		return nil, nil, rest
 	}
 	if value = bytes.TrimSpace(value); value == nil {
-		value = []byte{} // there, but empty
+		value = []byte{} // present, but empty
 	}
 	return key, value, rest
 }

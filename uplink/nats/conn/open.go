@@ -38,8 +38,8 @@ type Options struct {
 	MaxBuffered int // bytes that may wait to be written; 0: 4 MiB
 	MaxRequests int // requests and inboxes at a time; 0: 65,536
 
-	Ping   time.Duration // between two PINGs; 0: 20 s
-	Answer time.Duration // for a PONG; 0: 10 s
+	Ping   time.Duration // time between two PINGs; 0: 20 s
+	Answer time.Duration // timeout of a PONG; 0: 10 s
 
 	// The goroutine of Run calls the following functions. They must not wait, and may be nil.
 
@@ -103,8 +103,8 @@ func orDefault[T int | time.Duration | string](field *T, value T) {
 	}
 }
 
-// Open performs the handshake on a connection to a server. It closes the connection if it fails, or if ctx ends before. The
-// caller then calls Run.
+// Open performs the handshake on a connection to a server. It closes the connection if the handshake fails or ctx ends
+// first. Otherwise the caller calls Run next.
 func Open(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	orDefault(&opts.MaxMessage, defaultMaxMessage)
 	orDefault(&opts.MaxBuffered, defaultMaxBuffered)
@@ -168,7 +168,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	err = c.welcome()
 	var why *ServerError
 	if failed != nil && !errors.As(err, &why) {
-		return failed // and the server gave no reason
+		return failed // the server gave no reason
 	}
 	return err
 }
@@ -236,7 +236,7 @@ func (c *Conn) hello(nonce string) ([]byte, error) {
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\nPING\r\n", text), nil
 }
 
-// welcome reads up to the second PONG.
+// welcome reads lines until the second PONG.
 func (c *Conn) welcome() error {
 	pongs := 0
 	for range maxGreeting {

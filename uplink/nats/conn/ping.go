@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// A slow line carries at least slowest bytes a second. Bytes ahead of a PONG may delay it accordingly, by at most
+	// A slow line carries at least slowest bytes a second. Bytes before a PONG may delay it accordingly, by at most
 	// mostSlack.
 	slowest   = 1 << 10
 	mostSlack = time.Minute
 )
 
-// maxPings bounds the PINGs without an answer.
+// maxPings bounds the unanswered PINGs.
 const maxPings = 1024
 
 // Ping sends a PING and waits for its PONG.
@@ -36,7 +36,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	return took, nil
 }
 
-// sendPing sends a PING. The channel gets the outcome.
+// sendPing sends a PING. The channel gets the result.
 func (c *Conn) sendPing() (<-chan error, error) {
 	ponged := make(chan error, 1)
 	c.mu.Lock()
@@ -47,7 +47,7 @@ func (c *Conn) sendPing() (<-chan error, error) {
 	if len(c.pings) >= maxPings {
 		return nil, ErrFull
 	}
-	// Under mu, so that the PINGs are on the wire in the order of pings.
+	// The PING is queued under mu, so that PINGs are sent in the order of pings.
 	if err := c.out.line("PING"); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *Conn) sendPing() (<-chan error, error) {
 	return ponged, nil
 }
 
-// pong hands a PONG to the oldest PING. A PONG without a PING is ignored.
+// pong passes a PONG to the oldest PING. It ignores a PONG without a PING.
 func (c *Conn) pong() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ func (c *Conn) pong() {
 	}
 }
 
-// ping sends a PING from time to time, and closes the connection of a server that does not answer.
+// ping sends PINGs at intervals, and closes the connection if the server does not answer.
 func (c *Conn) ping() {
 	timer := time.NewTimer(c.opts.Ping)
 	defer timer.Stop()

@@ -10,16 +10,18 @@ import (
 )
 
 const (
-	// maxLine is the longest line of the server, in bytes. An INFO with the URLs of a large cluster is the longest one in practice.
+	// maxLine is the longest line of the server, in bytes. In practice, the longest line is an INFO with the URLs of a
+	// large cluster.
 	maxLine = 32 << 10
 
 	// maxPayload is the highest max_payload of nats-server.
 	maxPayload = 64 << 20
 
-	// MaxSubject is the longest subject, in bytes. nats-server accepts lines of 4,096 bytes, which hold two subjects and numbers.
+	// MaxSubject is the longest subject, in bytes. A line of nats-server holds at most 4,096 bytes: two subjects and
+	// numbers.
 	MaxSubject = 2000
 
-	// keepBuffer is the longest buffer for a payload that is kept for the next one.
+	// keepBuffer is the longest payload buffer that is kept for the next payload, in bytes.
 	keepBuffer = 64 << 10
 )
 
@@ -76,7 +78,7 @@ func operation(line []byte) (op, []byte) {
 	return opUnknown, nil
 }
 
-// read handles what the server sends until the connection ends.
+// read handles the server's lines until the connection ends.
 func (c *Conn) read() error {
 	for {
 		line, err := c.readLine()
@@ -239,7 +241,7 @@ func (c *Conn) message(args []byte, headers bool) error {
 	return c.release(len(body))
 }
 
-// body returns the next n bytes. They stay unread in the buffer if they fit into it: release reads them.
+// body returns the next n bytes. If they fit into the buffer, they stay there until release discards them.
 func (c *Conn) body(n int) ([]byte, error) {
 	if n <= maxLine {
 		return c.in.Peek(n)

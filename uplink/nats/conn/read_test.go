@@ -14,7 +14,7 @@ import (
 	"runnel/transport/batch"
 )
 
-// reading returns a connection that reads a text and writes to nowhere.
+// reading returns a connection that reads a text and discards its output.
 func reading(r io.Reader, opts Options) *Conn {
 	orDefault(&opts.MaxMessage, defaultMaxMessage)
 	a, b := net.Pipe()
@@ -27,7 +27,7 @@ func reading(r io.Reader, opts Options) *Conn {
 	return c
 }
 
-// FuzzRead: whatever a server sends, reading ends with an error, and gives the same messages however the bytes are cut.
+// FuzzRead: reading any input ends with an error. The messages do not depend on how the bytes are split.
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		"MSG a 2 5\r\nhello\r\n", "HMSG a 2 r 18 20\r\nNATS/1.0\r\nx: 1\r\n\r\ngh\r\n", "MSG _INBOX.X.1 1 2\r\nok\r\n", "PING\r\nPONG\r\n+OK\r\n",
@@ -38,7 +38,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		if len(sent) > batch.FullMark {
-			return // so many PINGs would wait for a writer
+			return // so many answers would wait for a writer
 		}
 		whole, err := messages(t, bytes.NewReader(sent))
 		cut, again := messages(t, iotest.OneByteReader(bytes.NewReader(sent)))
@@ -48,7 +48,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// messages returns all that the reader hands out, as a text.
+// messages returns all messages of the reader, as a text.
 func messages(t *testing.T, r io.Reader) (string, error) {
 	var got strings.Builder
 	c := reading(r, Options{
@@ -168,13 +168,13 @@ func BenchmarkPublish(b *testing.B) {
 	<-written
 }
 
-// nowhere takes all that is written to it.
+// nowhere accepts and discards all writes.
 type nowhere struct{ net.Conn }
 
 func (nowhere) Write(p []byte) (int, error)      { return len(p), nil }
 func (nowhere) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzLogin: any text is credentials or an error, and a key is one whose public key is written back.
+// FuzzLogin: any text is either credentials or an error. The nkey of a parsed key's public half has the usual length.
 func FuzzLogin(f *testing.F) {
 	f.Add([]byte(userCreds))
 	f.Add([]byte(userSeed))
@@ -188,7 +188,7 @@ func FuzzLogin(f *testing.F) {
 	})
 }
 
-// FuzzHeader: a block that is built is read back, and can't hold another line.
+// FuzzHeader: a header block can be read back, and its values cannot add another line.
 func FuzzHeader(f *testing.F) {
 	f.Add("a", "b\r\nc: d")
 	f.Fuzz(func(t *testing.T, one, two string) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Inbox is a private subject for answers, or for other messages from peers that were told the subject.
+// Inbox is a private subject for answers, or for other messages from peers that know the subject.
 type Inbox struct {
 	Subject string
 
@@ -36,7 +36,7 @@ func (c *Conn) NewInbox() string {
 	return c.inbox[:len(c.inbox)-1] + "-s." + strconv.FormatUint(c.tokens, 36)
 }
 
-// Await makes the inbox end with a Denied if the server says that requests may not be published to the subject.
+// Await makes the inbox end with a Denied if the server denies publishing requests to the subject.
 func (b *Inbox) Await(request string) {
 	b.conn.mu.Lock()
 	defer b.conn.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *Inbox) Await(request string) {
 // Close ends the inbox. A call of the handler may still be in progress.
 func (b *Inbox) Close() { b.remove() }
 
-// add gives the inbox its subject. With a timeout it ends after that time.
+// add gives the inbox its subject. With a timeout, the inbox ends after that time.
 func (c *Conn) add(b *Inbox, timeout time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *Conn) add(b *Inbox, timeout time.Duration) error {
 	return nil
 }
 
-// remove reports whether it has ended the inbox.
+// remove ends the inbox. It returns false if the inbox has ended already.
 func (b *Inbox) remove() bool {
 	b.conn.mu.Lock()
 	defer b.conn.mu.Unlock()
@@ -87,7 +87,7 @@ func (b *Inbox) finish(err error) {
 	b.handle(nil, err)
 }
 
-// answered hands a message to its inbox.
+// answered passes a message to its inbox.
 func (c *Conn) answered(m *Msg) {
 	text, ok := bytes.CutPrefix(m.Subject, []byte(c.inbox))
 	if !ok {

@@ -19,7 +19,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// These tests show the client beside real servers.
+// These tests run the client against real servers.
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
@@ -58,7 +58,7 @@ func flush(t testing.TB, c *conn.Conn) {
 	kit.Must(t, c.Flush(ctx))
 }
 
-// subscribe subscribes, and waits until the server has the subscription. Messages come as copies.
+// subscribe subscribes, and waits until the server has the subscription. The channel gets copies of the messages.
 func subscribe(t testing.TB, c *conn.Conn, subject, queue string) (<-chan *conn.Msg, *conn.Sub) {
 	t.Helper()
 	messages := make(chan *conn.Msg, 1000)
@@ -97,7 +97,7 @@ func TestPublish(t *testing.T) {
 			}
 		}
 		gone.Unsubscribe()
-		gone.Unsubscribe() // twice is once
+		gone.Unsubscribe() // a second call has no effect
 		kit.Must(t, a.Publish(conn.Out{Subject: "plant.2.temperature"}))
 		kit.Receive(t, "message", wild)
 		flush(t, b)
@@ -119,7 +119,7 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-// A message of every size passes whole, whether it fits into the reader's buffer or not.
+// A message of any size arrives complete, whether it fits into the reader's buffer or not.
 func TestSizes(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		s := kit.StartNATS(t, binary, "max_payload: 200000")
@@ -372,14 +372,14 @@ func TestTLS(t *testing.T) {
 			t.Error("a client without a certificate was accepted")
 		}
 		if strings.HasPrefix(open(t, plain.Address, conn.Options{}).Info().Version, "2.9.") {
-			return // handshake_first came with 2.10
+			return // handshake_first needs 2.10
 		}
 		first := kit.StartNATS(t, binary, config("handshake_first: true"))
 		flush(t, open(t, first.Address, conn.Options{TLS: good, TLSFirst: true}))
 	})
 }
 
-// A server that ends says why, or is seen to be gone.
+// A server that ends sends the reason, or the client notices the end.
 func TestEnd(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		s := kit.StartNATS(t, binary, "max_connections: 2\nmax_control_line: 4096\nlame_duck_duration: 30s\nlame_duck_grace_period: 1s")

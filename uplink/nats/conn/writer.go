@@ -9,7 +9,7 @@ import (
 // writer writes messages and lines of the protocol in batches.
 type writer struct {
 	*batch.Writer
-	limit int // of the bytes that wait
+	limit int // of the waiting bytes
 }
 
 // send queues a message: PUB or HPUB.
@@ -42,7 +42,7 @@ func (w *writer) send(m *Out) error {
 	})
 }
 
-// line queues a line of the protocol from its words.
+// line queues a line of the protocol made of words.
 func (w *writer) line(parts ...string) error {
 	return w.Append(func(b []byte, _ uint64) ([]byte, error) {
 		for i, p := range parts {

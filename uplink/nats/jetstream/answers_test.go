@@ -17,7 +17,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// These tests show the client beside a server that answers as the test says, in a bubble of synctest.
+// These tests run the client against a server whose answers the test chooses, in a bubble of synctest.
 
 // server is the server's side of a connection.
 type server struct {
@@ -52,7 +52,7 @@ func (s *server) line() []string {
 	return strings.Fields(line)
 }
 
-// next returns the next publication of the client; a zero one at the end.
+// next returns the next publication of the client; at the end, the zero value.
 func (s *server) next() (r request) {
 	for {
 		words := s.line()
@@ -76,7 +76,7 @@ func (s *server) next() (r request) {
 	}
 }
 
-// send sends a message to an inbox, or by the subscription of one.
+// send sends a message to an inbox, or to the subscription of a batch.
 func (s *server) send(to, subject, reply, header, data string) {
 	sid := s.subjects[to]
 	if sid == "" {
@@ -215,7 +215,7 @@ func TestParseMeta(t *testing.T) {
 	}
 }
 
-// FuzzMeta: a reply is parsed the same from either form.
+// FuzzMeta: both forms of a reply give the same result.
 func FuzzMeta(f *testing.F) {
 	f.Add("S.C.2.30.4.1700000000000000000.5")
 	f.Fuzz(func(t *testing.T, rest string) {
@@ -226,7 +226,7 @@ func FuzzMeta(f *testing.F) {
 	})
 }
 
-// pulling starts a Pull of a consumer. Its messages come as texts.
+// pulling starts a Pull of a consumer. The channel gets its messages as texts.
 func pulling(j *JetStream, opts PullOptions) (texts chan string, end chan error, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	texts, end = make(chan string, 1000), make(chan error, 1)
@@ -239,7 +239,7 @@ func pulling(j *JetStream, opts PullOptions) (texts chan string, end chan error,
 
 const nextSubject = "$JS.API.CONSUMER.MSG.NEXT.S.C"
 
-// A batch is followed by the next one before it is used up, and after its end.
+// Pull requests the next batch before one is used up, and after the end of one.
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := start(t)
@@ -250,7 +250,7 @@ func TestBatches(t *testing.T) {
 		}
 		s.send(first.reply, "a.1", "x", "", "one")
 		synctest.Wait()
-		s.send(first.reply, "a.1", "x", "", "") // an empty message is one
+		s.send(first.reply, "a.1", "x", "", "") // an empty message is a message, too
 		second := s.next()
 		if second.subject != nextSubject || second.reply == first.reply {
 			t.Errorf("%+v", second)
@@ -285,7 +285,7 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// After trouble Pull asks for the consumer, and goes on if it is there.
+// After a failure, Pull asks for the consumer, and continues if it exists.
 func TestPullTrouble(t *testing.T) {
 	const there = `{"name":"C"}`
 	for _, c := range []struct {
@@ -298,7 +298,7 @@ func TestPullTrouble(t *testing.T) {
 		{"409 Exceeded MaxWaiting", there, 0},
 		{"", there, 0}, // silence
 		{"409 Consumer Deleted", "", CodeConsumerNotFound},
-		{"404 Consumer Not Found", "", 0}, // as "no messages": the next silence finds out
+		{"404 Consumer Not Found", "", 0}, // as "no messages": Pull notices after the next silence
 		{"409 Consumer not found", "", CodeConsumerNotFound},
 		{"503", `{"error":{"code":404,"err_code":10014}}`, CodeConsumerNotFound},
 		{"503", `{"error":{"code":404,"err_code":10059}}`, CodeConsumerNotFound},
@@ -346,7 +346,7 @@ func TestPullTrouble(t *testing.T) {
 	}
 }
 
-// Heartbeats keep a batch, and a Pull ends with its connection.
+// Heartbeats keep a batch open. A Pull ends with its connection.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := start(t)
@@ -368,7 +368,7 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// Pauses grow, are spread, and end at once when nothing is to be waited for.
+// Pauses grow and vary. They end at once when there is nothing to wait for.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPause()
@@ -392,7 +392,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// A watch with a gap begins again with another consumer, without handing out what is behind the gap.
+// A watch with a gap begins again with another consumer. It does not deliver values after the gap.
 func TestWatchGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := start(t)
@@ -440,7 +440,7 @@ func TestWatchGap(t *testing.T) {
 	})
 }
 
-// A watch ends with an error that another consumer would have too, and tries again after others.
+// A watch ends with an error that another consumer would also get. It retries after other errors.
 func TestWatchErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, s := start(t)

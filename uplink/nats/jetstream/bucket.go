@@ -8,7 +8,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// BucketConfig is the configuration of a key-value bucket. Fields that are zero have the server's default.
+// BucketConfig is the configuration of a key-value bucket. A zero field selects the server's default.
 type BucketConfig struct {
 	Bucket      string // letters, digits, - and _
 	Description string
@@ -33,11 +33,11 @@ type Entry struct {
 	Header   conn.Header
 	Revision uint64
 	Time     time.Time // when the bucket stored it
-	Born     time.Time // when the bucket was made: another bucket of the same name counts revisions from 1; only of Watch
+	Born     time.Time // when the bucket was created: another bucket of the same name counts revisions from 1; set by Watch only
 	Deleted  bool      // the key was deleted, or has expired
 }
 
-// CreateBucket creates a bucket. If it exists with the same configuration, that is no error.
+// CreateBucket creates a bucket. An existing bucket with the same configuration is no error.
 func (j *JetStream) CreateBucket(ctx context.Context, config BucketConfig) (*Bucket, error) {
 	b := &Bucket{config.Bucket, j}
 	_, err := j.CreateStream(ctx, StreamConfig{
@@ -71,13 +71,13 @@ func (b *Bucket) Put(ctx context.Context, key string, header conn.Header, value 
 	return ack.Sequence, err
 }
 
-// Send is Put without waiting, like JetStream.Send.
+// Send stores a value like Put, but does not wait, like JetStream.Send.
 func (b *Bucket) Send(key string, header conn.Header, value []byte, done func(PubAck, error)) error {
 	return b.js.Send(conn.Out{Subject: b.subject(key), Header: header, Data: value}, func(stream string) bool { return stream == b.stream() }, done)
 }
 
-// Update stores a value if the last revision of the key is the given one; 0: the key was never stored. If it is
-// another one, the error has CodeWrongLast.
+// Update stores a value if last is the key's last revision; 0: the key was never stored. Otherwise the error has
+// CodeWrongLast.
 func (b *Bucket) Update(ctx context.Context, key string, header conn.Header, value []byte, last uint64) (revision uint64, err error) {
 	return b.Put(ctx, key, header.Add(HeaderExpectLast, strconv.FormatUint(last, 10)), value)
 }
@@ -94,7 +94,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// SendDelete is Delete without waiting, like JetStream.Send.
+// SendDelete deletes a key like Delete, but does not wait, like JetStream.Send.
 func (b *Bucket) SendDelete(key string, header conn.Header, done func(PubAck, error)) error {
 	return b.Send(key, header.Add(headerOperation, "DEL"), nil, done)
 }
@@ -110,7 +110,7 @@ func deleted(h conn.Header) bool {
 	return len(h) > 0 && (h.Get(headerOperation) != nil || h.Get(headerMarker) != nil)
 }
 
-// Get returns the last value of a key. Its error has CodeMessageNotFound if there is none or it was deleted.
+// Get returns the last value of a key. The error has CodeMessageNotFound if the key has no value or was deleted.
 func (b *Bucket) Get(ctx context.Context, key string) (*Entry, error) {
 	in := struct {
 		Last string `json:"last_by_subj"`

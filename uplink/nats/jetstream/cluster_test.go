@@ -11,8 +11,8 @@ import (
 	"runnel/uplink/nats/jetstream"
 )
 
-// A stream, a consumer and a watch survive the loss of any server that is not the client's own, and say that JetStream is away without
-// a quorum.
+// A stream, a consumer and a watch survive the loss of any server but the client's own. Without a quorum, their errors
+// say that JetStream is unavailable.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	kit.EachNATS(t, func(t *testing.T, binary string) {

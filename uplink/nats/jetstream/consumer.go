@@ -10,7 +10,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// ConsumerConfig is the configuration of a pull consumer. Fields that are zero have the server's default.
+// ConsumerConfig is the configuration of a pull consumer. A zero field selects the server's default.
 type ConsumerConfig struct {
 	Durable       string        `json:"durable_name,omitempty"` // without it the consumer ends some time after its reader
 	Description   string        `json:"description,omitempty"`
@@ -33,7 +33,7 @@ type ConsumerInfo struct {
 	Name       string    `json:"name"`
 	Created    time.Time `json:"created"`
 	AckPending int       `json:"num_ack_pending"` // messages delivered without Ack
-	Pending    uint64    `json:"num_pending"`     // messages that were not delivered yet
+	Pending    uint64    `json:"num_pending"`     // messages not delivered yet
 	Waiting    int       `json:"num_waiting"`     // requests for messages
 	Config     struct {
 		Description   string `json:"description"`
@@ -53,7 +53,7 @@ type Consumer struct {
 	js *JetStream
 }
 
-// CreateConsumer creates a consumer, or changes an existing one of the same name where that is possible.
+// CreateConsumer creates a consumer. If a consumer of that name exists, it changes that one as far as possible.
 func (j *JetStream) CreateConsumer(ctx context.Context, stream string, config ConsumerConfig) (*Consumer, error) {
 	if config.Deliver == "" {
 		config.Deliver = "all"
@@ -125,8 +125,8 @@ type Meta struct {
 	Pending          uint64    // messages after it
 }
 
-// ParseMeta parses the Reply of a delivered message: $JS.ACK with stream, consumer, delivered, sequence, consumer sequence, time and
-// pending; later servers put the domain and the account's hash before them.
+// ParseMeta parses the Reply of a delivered message: $JS.ACK with stream, consumer, delivered, sequence, consumer
+// sequence, time and pending. Later servers insert the domain and the account's hash before the stream.
 func ParseMeta(reply []byte) (m Meta, ok bool) {
 	tokens := bytes.Split(reply, []byte("."))
 	if len(tokens) < 9 || string(tokens[0]) != "$JS" || string(tokens[1]) != "ACK" {

@@ -12,11 +12,11 @@ import (
 
 // Options configure a JetStream. The zero value is the default.
 type Options struct {
-	Prefix  string        // of the API's subjects; "": "$JS.API". A domain's is "$JS.DOMAIN.API"
+	Prefix  string        // of the API's subjects; "": "$JS.API"; of a domain: "$JS.DOMAIN.API"
 	Timeout time.Duration // for an answer; 0: 5 s
 
-	// Heartbeat is the longest time between two signs of life of a consumer that has no messages. After three times
-	// that, the consumer's server is assumed lost. 0: 5 s.
+	// Heartbeat is the longest time between two heartbeats of a consumer that has no messages. After three times that,
+	// the consumer's server is assumed lost. 0: 5 s.
 	Heartbeat time.Duration
 }
 
@@ -60,7 +60,7 @@ const (
 	CodeMessageNotFound  = 10037
 	CodeStreamExists     = 10058 // with another configuration
 	CodeSubjectOverlap   = 10065 // another stream has the subject
-	CodeWrongLast        = 10071 // another message came before
+	CodeWrongLast        = 10071 // another message was stored before
 	CodeNotEnabled       = 10076
 	CodeNotForAccount    = 10039
 	CodeNotLeader        = 10009
@@ -83,9 +83,9 @@ func IsCode(err error, codes ...int) bool {
 	return false
 }
 
-// Temporary reports whether the same request may succeed later without a change of the cluster's configuration. That
-// is so after a timeout, without responders (no quorum, no leader, JetStream is starting), or if the server's error
-// says so.
+// Temporary reports whether the same request may succeed later without a change of the cluster's configuration. It
+// returns true after a timeout, without responders (no quorum, no leader, JetStream is starting), or if the server's
+// error says so.
 func Temporary(err error) bool {
 	if errors.Is(err, conn.ErrTimeout) || errors.Is(err, conn.ErrNoResponders) || errors.Is(err, conn.ErrFull) || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -127,7 +127,7 @@ func (j *JetStream) call(ctx context.Context, subject string, in, out any) error
 	return nil
 }
 
-// decode decodes an answer: its error, or else out. If out is nil, decode checks only for an error.
+// decode decodes an answer into its error or into out. If out is nil, decode only checks for an error.
 func decode(data []byte, out any) error {
 	var failed struct {
 		Error *Error `json:"error"`

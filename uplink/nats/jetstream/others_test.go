@@ -11,7 +11,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// Answers of others do not stand for that of the stream. An error does, and so does a PubAck that comes after them.
+// The answers of other programs do not end a publication. An error ends it, and so does a PubAck that follows them.
 func TestAnswersOfOthers(t *testing.T) {
 	const other, stream, failed = `{"stream":"OTHER","seq":7}`, `{"stream":"S","seq":8}`, `{"error":{"code":503,"err_code":10008}}`
 	for _, c := range []struct {

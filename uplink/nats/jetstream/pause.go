@@ -14,7 +14,7 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// pause is a growing time between attempts.
+// pause is the growing time between attempts.
 type pause struct{ next time.Duration }
 
 func newPause() *pause { return &pause{firstPause} }

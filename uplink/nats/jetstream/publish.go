@@ -10,7 +10,7 @@ import (
 
 // Headers of publications.
 const (
-	HeaderMsgID        = "Nats-Msg-Id"                         // within its duplicate window, the stream stores one message of an id
+	HeaderMsgID        = "Nats-Msg-Id"                         // within its duplicate window, the stream stores one message for each id
 	HeaderExpectStream = "Nats-Expected-Stream"                // the name of the stream that must store it
 	HeaderExpectLast   = "Nats-Expected-Last-Subject-Sequence" // the sequence of the subject's last message
 	HeaderRollup       = "Nats-Rollup"                         // "sub" removes all earlier messages of the subject
@@ -24,15 +24,16 @@ type PubAck struct {
 	Domain    string `json:"domain"`
 }
 
-// ErrNoPubAck means that only answers came that are none of the stream, such as those of a plain program that subscribes to the subject.
+// ErrNoPubAck means that all answers came from others than the stream, such as a plain program that subscribes to the
+// subject.
 var ErrNoPubAck = errors.New("jetstream: the answer to a publication is not a PubAck of its stream: a program answers requests to the subject, and no stream does")
 
-// Send publishes a message to the stream of its subject and does not wait. done is called once if Send returns no error: with the
-// stream's answer, or with an error. The error is ErrNoResponders of conn if no stream has the subject, or if its stream has no
-// leader at the moment. done must not wait.
+// Send publishes a message to the stream of its subject and does not wait. If Send returns no error, done is called
+// once, with the stream's answer or an error. The error is ErrNoResponders of conn if no stream has the subject, or if
+// its stream currently has no leader. done must not wait.
 //
-// from reports whether a stream of this name may answer; nil: each may. Other answers are ignored: programs that subscribe to the
-// subject may answer, too. If no other answer comes in time, the error is ErrNoPubAck.
+// from reports whether a stream of this name may answer; nil: any may. Send ignores other answers, because programs
+// that subscribe to the subject may answer, too. If only such answers arrive in time, the error is ErrNoPubAck.
 func (j *JetStream) Send(m conn.Out, from func(stream string) bool, done func(PubAck, error)) error {
 	var ack PubAck
 	var failed error
@@ -57,7 +58,7 @@ func (j *JetStream) Send(m conn.Out, from func(stream string) bool, done func(Pu
 	})
 }
 
-// Publish is Send, and waits.
+// Publish publishes a message like Send, and waits for the answer.
 func (j *JetStream) Publish(ctx context.Context, m conn.Out) (ack PubAck, err error) {
 	done := make(chan struct{})
 	var failed error

@@ -13,7 +13,7 @@ import (
 // PullOptions say how many messages to request at a time.
 type PullOptions struct {
 	Batch   int           // messages asked for at a time; 0: 100
-	Expires time.Duration // of a request for messages; 0: 30 s
+	Expires time.Duration // lifetime of a request for messages; 0: 30 s
 }
 
 const (
@@ -29,10 +29,10 @@ type pullRequest struct {
 }
 
 // Pull requests messages repeatedly and passes them to a handler until ctx is done, the connection ends, or the
-// consumer is gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a
-// message by Ack when it is handled. MaxAckPending bounds the messages in flight. After Pull has returned, no call of
-// the handler is in progress, and none begins. The server may still deliver a batch to the connection for up to
-// Expires, so close the connection before another one reads the consumer.
+// consumer is gone. The goroutine of the connection's Run calls the handler, which must not wait. Acknowledge a message
+// by Ack once it is handled. MaxAckPending bounds the messages in flight. After Pull has returned, no call of the
+// handler is in progress, and none begins. The server may still deliver a batch to the connection for up to Expires.
+// Close the connection before another one reads the consumer.
 //
 // Pull returns the cause of ctx, the error that ended the connection, or an Error with CodeConsumerNotFound if the
 // consumer is gone.
@@ -40,7 +40,7 @@ func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*con
 	return c.pull(ctx, opts, handler, false)
 }
 
-// pull is Pull. A fleeting pull ends with the first failure.
+// pull implements Pull. A fleeting pull ends with the first failure.
 func (c *Consumer) pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg), fleeting bool) error {
 	if opts.Batch == 0 {
 		opts.Batch = defaultBatch
@@ -74,18 +74,18 @@ type puller struct {
 	mu sync.Mutex // held during calls of the handler
 	// Guarded by mu.
 	batches []*batch // requested
-	alive   bool     // the consumer has sent something since run looked
+	alive   bool     // the consumer has sent data since the last check of run
 	problem error    // why the last batch ended early
 	ended   bool
 }
 
-// batch is a request for messages that has not ended.
+// batch is an open request for messages.
 type batch struct {
 	sub  *conn.Sub
 	left int // messages still to arrive
 }
 
-// run requests batches until an error occurs that another batch would not avoid.
+// run requests batches until an error occurs that another batch would also get.
 func (p *puller) run(ctx context.Context) error {
 	pause := newPause()
 	silence := time.NewTimer(0)
@@ -122,8 +122,8 @@ func (p *puller) run(ctx context.Context) error {
 
 func (p *puller) done() <-chan struct{} { return p.consumer.js.conn.Done() }
 
-// request requests another batch if less than half of one is still to arrive. It returns what has happened since the
-// last call.
+// request requests another batch if less than half a batch is still to arrive. It returns the events since the last
+// call.
 func (p *puller) request() (alive bool, problem, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +137,8 @@ func (p *puller) request() (alive bool, problem, err error) {
 		return alive, problem, nil
 	}
 	b := &batch{left: p.batch}
-	// Messages arrive by their own subjects, so each batch needs a subscription. Its end also ends the request at the server.
+	// Messages arrive under their own subjects, so each batch needs a subscription. The end of the subscription also
+	// ends the request at the server.
 	c := p.consumer.js.conn
 	if b.sub, err = c.Subscribe(c.NewInbox(), "", func(m *conn.Msg) { p.receive(b, m) }); err != nil {
 		return alive, nil, err
@@ -175,7 +176,7 @@ func (p *puller) receive(b *batch, m *conn.Msg) {
 		p.handler(m)
 	} else {
 		p.drop(b)
-		if status != 404 && status != 408 { // no messages until it expired
+		if status != 404 && status != 408 { // 404: no messages; 408: the request has expired
 			p.problem = statusError(status, m.Header.Description())
 		}
 	}

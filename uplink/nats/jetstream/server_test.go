@@ -60,7 +60,7 @@ func TestPublish(t *testing.T) {
 			t.Error(err)
 		}
 		config := jetstream.StreamConfig{Name: "PLANT", Subjects: []string{"plant.>"}, MaxAge: time.Hour, Duplicates: time.Minute}
-		for range 2 { // twice is once
+		for range 2 { // a second call has no effect
 			info, err := js.CreateStream(ctx, config)
 			if err != nil || info.Config.Duplicates != time.Minute || info.Config.Subjects[0] != "plant.>" {
 				t.Errorf("%+v, %v", info, err)
@@ -112,7 +112,7 @@ func TestPublish(t *testing.T) {
 		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"plant.1"}}); !jetstream.IsCode(err, jetstream.CodeSubjectOverlap) {
 			t.Error(err)
 		}
-		// A plain program that answers is no stream, also if it is first.
+		// The client ignores the answers of a plain program, even if they arrive first.
 		d, _ := open(t, s)
 		_, err := d.Subscribe("plain", "", func(m *conn.Msg) { d.Publish(conn.Out{Subject: string(m.Reply), Data: []byte("{}")}) })
 		kit.Must(t, err)
@@ -125,7 +125,7 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-// Without JetStream the errors say so.
+// The errors say that JetStream is missing.
 func TestNotEnabled(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		_, js := open(t, kit.StartNATS(t, binary, ""))
@@ -202,7 +202,7 @@ func TestPull(t *testing.T) {
 			return err == nil && info.AckPending == 0 && info.Pending == 0
 		})
 
-		// Another one goes on behind, and refuses messages.
+		// Another Pull continues after those messages, and rejects messages.
 		publish(40, 3)
 		c, err = js.CreateConsumer(ctx, "PLANT", config)
 		kit.Must(t, err)
@@ -237,7 +237,7 @@ func TestPull(t *testing.T) {
 		})
 		stop()
 
-		// A consumer that is deleted ends Pull, and one that does not exist.
+		// Pull ends if the consumer is deleted or does not exist.
 		end := make(chan error, 1)
 		go func() { end <- c.Pull(ctx, jetstream.PullOptions{}, keep) }()
 		publish(43, 1)
@@ -252,7 +252,7 @@ func TestPull(t *testing.T) {
 	})
 }
 
-// Messages that were not acknowledged come again after a restart of the server and of the client.
+// After a restart of the server and of the client, unacknowledged messages are delivered again.
 func TestPullRestart(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		s := kit.StartNATS(t, binary, withJetStream)
@@ -353,7 +353,7 @@ func TestBucket(t *testing.T) {
 		if n := kit.Receive(t, "last values", ready); n != 2 {
 			t.Errorf("ready after %d entries", n)
 		}
-		// The bucket keeps one value a key, so the next change waits until the watch has the last one.
+		// The bucket keeps one value for each key, so the test waits for each value before the next change.
 		expect := func(want string) {
 			t.Helper()
 			if got := kit.Receive(t, "entry", entries); got != want {
@@ -397,7 +397,7 @@ func TestBucket(t *testing.T) {
 	})
 }
 
-// The watch goes on when its consumer is lost.
+// The watch continues after the loss of its consumer.
 func TestWatchAgain(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		c, js := open(t, kit.StartNATS(t, binary, withJetStream))

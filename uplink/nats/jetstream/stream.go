@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// StreamConfig is the configuration of a stream. Fields that are zero have the server's default.
+// StreamConfig is the configuration of a stream. A zero field selects the server's default.
 type StreamConfig struct {
 	Name        string   `json:"name"`
 	Description string   `json:"description,omitempty"`
@@ -40,7 +40,7 @@ type StreamInfo struct {
 	} `json:"state"`
 }
 
-// CreateStream creates a stream. If it exists with the same configuration, that is no error.
+// CreateStream creates a stream. An existing stream with the same configuration is no error.
 func (j *JetStream) CreateStream(ctx context.Context, config StreamConfig) (info StreamInfo, err error) {
 	config.fill()
 	err = j.call(ctx, "STREAM.CREATE."+config.Name, config, &info)
@@ -72,14 +72,14 @@ func (c *StreamConfig) fill() {
 	}
 }
 
-// Stream returns a stream by its name. Its error has CodeStreamNotFound if there is none.
+// Stream returns a stream by its name. The error has CodeStreamNotFound if the stream does not exist.
 func (j *JetStream) Stream(ctx context.Context, name string) (info StreamInfo, err error) {
 	err = j.call(ctx, "STREAM.INFO."+name, nil, &info)
 	return info, err
 }
 
 // StreamsOf returns the names of the streams that store a subject, or parts of a pattern. An empty list without an
-// error means that the cluster has answered and no stream stores it.
+// error means that the cluster has answered, and that no stream stores it.
 func (j *JetStream) StreamsOf(ctx context.Context, subject string) (names []string, err error) {
 	in := struct {
 		Subject string `json:"subject"`

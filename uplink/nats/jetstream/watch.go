@@ -9,18 +9,18 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// watchInactive is how long the server keeps the consumer of a watch whose connection has ended.
+// watchInactive is the time for which the server keeps the consumer of a watch after its connection has ended.
 const watchInactive = 5 * time.Minute
 
 // errAgain ends the consumer of a watch after a failure, such as a lost message or a lost server. A new consumer
 // begins with the last values.
 var errAgain = errors.New("jetstream: the consumer of a watch is lost")
 
-// Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or
-// the connection ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must
-// not wait. ready is called once, by any goroutine, when the last values are complete; it may be nil. Entries may be
-// repeated, for example when the server of the watch is lost: compare their revisions, and Born. A value that is soon replaced
-// may never be delivered.
+// Watch passes the last value of each key that matches a pattern to a handler, and then each change, until ctx is done
+// or the connection ends. Pattern ">" matches all keys. The goroutine of the connection's Run calls the handler, which
+// must not wait. Any goroutine calls ready once when the last values are complete; ready may be nil. Entries may be
+// repeated, for example after the loss of the watch's server. To recognize repetitions, compare Revision and Born. A
+// value that is soon replaced may never be delivered.
 func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
 	var once sync.Once
 	complete := func() {
@@ -47,7 +47,7 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 	if err != nil {
 		return err
 	}
-	info, err := b.js.Stream(ctx, b.stream()) // of a bucket that was made after c, nothing comes
+	info, err := b.js.Stream(ctx, b.stream()) // c gets no values of a bucket that was created after it
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 	if b.js.conn.Err() != nil {
 		return conn.ErrClosed
 	}
-	// Do not wait for the answer.
+	// Do not wait for the answer to the deletion.
 	b.js.conn.Publish(conn.Out{Subject: b.js.prefix + ".CONSUMER.DELETE." + c.Stream + "." + c.Name})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

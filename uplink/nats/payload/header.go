@@ -14,24 +14,24 @@ import (
 // Names of header fields. Those that begin with Nats- are NATS's own.
 const (
 	ContentTypeField = "Content-Type"
-	MsgIDField       = "Nats-Msg-Id"        // of an event: its origin, by which JetStream drops repetitions
+	MsgIDField       = "Nats-Msg-Id"        // of an event: its origin; JetStream drops repetitions of it
 	ServiceError     = "Nats-Service-Error" // of a micro service: the text of an error
 	ServiceErrorCode = "Nats-Service-Error-Code"
 
 	TypeField      = "Runnel-Type"      // one of the types below
 	ErrorField     = "Runnel-Error"     // of an error: its URI
 	TimeoutField   = "Runnel-Timeout"   // of a call, in milliseconds
-	CallField      = "Runnel-Call"      // of a cancellation and a part: the reply subject of the call; of a question: its subject
+	CallField      = "Runnel-Call"      // of a cancellation and a part: the call's reply subject; of a question: its subject
 	ModeField      = "Runnel-Mode"      // of a cancellation
-	ProgressField  = "Runnel-Progress"  // of a call: "true" if the caller takes progressive results
+	ProgressField  = "Runnel-Progress"  // of a call: "true" if the caller accepts progressive results
 	KeyField       = "Runnel-Key"       // of a call: its resource key, percent-encoded
-	MoreField      = "Runnel-More"      // of a call and of a part: "true" if more parts of the arguments follow
+	MoreField      = "Runnel-More"      // of a call or a part: "true" if more parts of the arguments follow
 	PartField      = "Runnel-Part"      // of a part: its number; the call itself is part 0
-	TakenField     = "Runnel-Taken"     // of a sign of life: how many bytes of parts were taken
+	TakenField     = "Runnel-Taken"     // of a sign of life: the number of consumed bytes of parts
 	LinkField      = "Runnel-Link"      // names the link that sends a message about callees
 	OriginField    = "Runnel-Origin"    // of an event: the origin, as in Nats-Msg-Id
 	HopsField      = "Runnel-Hops"      // the links that an event or a call has crossed, see Hops
-	TimeField      = "Runnel-Time"      // of an event: when it was published, in ms since 1970
+	TimeField      = "Runnel-Time"      // of an event: time of publication, in ms since 1970
 	TTLField       = "Runnel-TTL"       // of an event: its remaining time when it was sent, in ms
 	RetainField    = "Runnel-Retain"    // of an event: "true" if it is retained
 	PublisherField = "Runnel-Publisher" // the authid of a disclosed publisher or caller
@@ -47,9 +47,9 @@ const (
 	Cancel   = "cancel"
 	Part     = "part"    // of the arguments of a call
 	Alive    = "alive"   // the callee is still working
-	Probe    = "probe"   // do topics cover the subject of a call?
+	Probe    = "probe"   // asks whether topics cover the subject of a call
 	Covered  = "covered" // they do
-	Ask      = "ask"     // which links offer a subject? Without a subject: which nodes do they have?
+	Ask      = "ask"     // asks which links offer a subject; without a subject: for the nodes of the links
 	Offer    = "offer"   // a link offers it
 	Nodes    = "nodes"   // the nodes of a link by the patterns of its sharded registrations
 )
@@ -66,7 +66,7 @@ func Origin(o client.Origin) string {
 // maxText bounds the texts in fields that a foreign program may have written, in bytes.
 const maxText = 255
 
-// ParseOrigin undoes Origin.
+// ParseOrigin is the inverse of Origin.
 func ParseOrigin(text string) (o client.Origin, ok bool) {
 	epoch, rest, _ := strings.Cut(text, ".")
 	sequence, node, _ := strings.Cut(rest, ".")
@@ -82,7 +82,7 @@ func ParseOrigin(text string) (o client.Origin, ok bool) {
 	return o, true
 }
 
-// maxHops bounds the hops of one message, as the router does.
+// maxHops bounds the hops of one message. The router has the same limit.
 const maxHops = 64
 
 // Hops returns the text of the links that a message has crossed, oldest first: a JSON list of [session, authid,
@@ -99,7 +99,7 @@ func Hops(way []client.Hop) string {
 	return string(text)
 }
 
-// ParseHops undoes Hops. An empty text has no hops.
+// ParseHops is the inverse of Hops. An empty text has no hops.
 func ParseHops(text string) (way []client.Hop, ok bool) {
 	if text == "" {
 		return nil, true
@@ -152,7 +152,7 @@ func Time(t time.Time) string {
 	return strconv.FormatInt(max(t.UnixMilli(), 0), 10)
 }
 
-// ParseTime undoes Time. It returns the zero time for an invalid text.
+// ParseTime is the inverse of Time. It returns the zero time for an invalid text.
 func ParseTime(text string) time.Time {
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < 0 || ms > lastTime {
@@ -169,7 +169,7 @@ func Timeout(d time.Duration) string {
 	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
 }
 
-// ParseTimeout undoes Timeout. It returns 0 for an invalid text.
+// ParseTimeout is the inverse of Timeout. It returns 0 for an invalid text.
 func ParseTimeout(text string) time.Duration {
 	ms, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
@@ -178,7 +178,7 @@ func ParseTimeout(text string) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// Value makes a text safe for a header field: without line breaks and other control characters.
+// Value returns a text for a header field, without line breaks and other control characters.
 func Value(text string) string {
 	if printable(text) {
 		return text

@@ -16,8 +16,8 @@ type Shard struct {
 	Nodes   []string
 }
 
-// EncodeNodes returns the text of shards: a JSON list of [URI, match policy, node, node ...]. Shards that do not fit into MaxNodes are left out;
-// fit is the number of the others.
+// EncodeNodes returns the text of shards: a JSON list of [URI, match policy, node, node ...]. It omits shards that do
+// not fit into MaxNodes; fit is the number of encoded shards.
 func EncodeNodes(shards []Shard) (text []byte, fit int) {
 	text = []byte{'['}
 	for _, s := range shards {
@@ -37,7 +37,7 @@ func EncodeNodes(shards []Shard) (text []byte, fit int) {
 	return append(text, ']'), fit
 }
 
-// DecodeNodes undoes EncodeNodes.
+// DecodeNodes is the inverse of EncodeNodes.
 func DecodeNodes(text []byte) (shards []Shard, ok bool) {
 	if len(text) > MaxNodes {
 		return nil, false
@@ -70,5 +70,5 @@ func shard(v codec.Value) (s Shard, ok bool) {
 	return s, ok && wamp.ValidURI(s.Pattern.URI, s.Pattern.Match, false) && !slices.ContainsFunc(s.Nodes, func(n string) bool { return !ValidNode(n) })
 }
 
-// ValidNode reports whether a node has a name that links can tell each other.
+// ValidNode reports whether links can send the name of a node to each other.
 func ValidNode(name string) bool { return name != "" && len(name) <= maxText && printable(name) }

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Nodes survive encoding and decoding. If there are too many, the first ones do.
+// Encoding and decoding preserve nodes. If there are too many, the first ones are kept.
 func TestNodes(t *testing.T) {
 	var list []Shard
 	for i := range 2000 {

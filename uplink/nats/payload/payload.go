@@ -24,7 +24,7 @@ var contentTypes = [...]string{wamp.JSON: "application/json", wamp.MsgPack: "app
 // ContentType returns the media type of a serializer.
 func ContentType(s wamp.Serializer) string { return contentTypes[s] }
 
-// Encode returns the payload of a message, which is empty for a payload without arguments. The result may share memory with p.
+// Encode returns the payload of a NATS message, which is empty without arguments. The result may share memory with p.
 func Encode(p codec.Payload, s wamp.Serializer) ([]byte, error) {
 	if p.Items == 0 {
 		return nil, nil
@@ -57,7 +57,7 @@ func Encode(p codec.Payload, s wamp.Serializer) ([]byte, error) {
 	return b.Dict().Raw, b.Err()
 }
 
-// Accepts returns the reason why Encode would refuse a payload, or nil. It is cheap.
+// Accepts returns the reason why Encode would reject a payload, or nil. It is cheap.
 func Accepts(p codec.Payload) error {
 	if p.Items == 0 {
 		return nil
@@ -72,8 +72,8 @@ func Accepts(p codec.Payload) error {
 	return nil
 }
 
-// Decode returns the arguments in the payload of a message. The result may share memory with data. Without a Content-Type, JSON
-// is read as such, and any other payload becomes one string, or one binary if it is not UTF-8.
+// Decode returns the arguments in the payload of a message. The result may share memory with data. Without a
+// Content-Type, Decode reads JSON as JSON. Any other payload becomes one string, or one binary if it is not UTF-8.
 func Decode(contentType string, data []byte) (codec.Payload, error) {
 	if len(data) == 0 {
 		return codec.Payload{}, nil

@@ -109,7 +109,7 @@ func TestTransparentPayload(t *testing.T) {
 	}
 }
 
-// Keyword arguments that are empty are none.
+// Empty keyword arguments are treated as missing ones.
 func TestEmptyKwargs(t *testing.T) {
 	data, err := Encode(codec.Payload{Serializer: wamp.JSON, Items: 2, Raw: []byte(`[1],{}`)}, wamp.JSON)
 	if err != nil || string(data) != "1" {
@@ -117,7 +117,7 @@ func TestEmptyKwargs(t *testing.T) {
 	}
 }
 
-// Accepts refuses what Encode refuses.
+// Accepts rejects the payloads that Encode rejects.
 func TestInvalidPayload(t *testing.T) {
 	for _, raw := range []string{"[", "[1],", "[1", "[\xff]"} {
 		for items := range 3 {

@@ -29,7 +29,7 @@ func Of(uri string) (string, error) {
 	return encode(uri), nil
 }
 
-// Pattern returns the subject, with wildcards, of all URIs that a pattern matches. A prefix must end with a dot.
+// Pattern returns the subject, with wildcards, that covers all URIs of a pattern. A prefix must end with a dot.
 func Pattern(uri string, match wamp.Match) (string, error) {
 	switch {
 	case !wamp.ValidURI(uri, match, false):
@@ -74,8 +74,8 @@ func URI(subject string) (uri string, ok bool) {
 	return uri, wamp.ValidURI(uri, wamp.Exact, false)
 }
 
-// encode encodes the characters of a URI that a subject cannot contain. It keeps a "%" unless the function URI would
-// read an escape there.
+// encode encodes the characters of a URI that a subject cannot contain. It keeps a "%" unless URI would read it as an
+// escape.
 func encode(uri string) string {
 	extra := 0
 	for i := range len(uri) {
@@ -146,7 +146,7 @@ func plainKey(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' || c == '/'
 }
 
-// OfKey undoes Key. ok is false for a key that Key does not make.
+// OfKey is the inverse of Key. ok is false for a key that Key does not return.
 func OfKey(key string) (uri string, ok bool) {
 	b := make([]byte, 0, len(key))
 	for i := 0; i < len(key); i++ {

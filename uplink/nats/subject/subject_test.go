@@ -68,7 +68,7 @@ func TestPattern(t *testing.T) {
 	}
 }
 
-// matches matches subjects as a NATS server does.
+// matches reports whether a subject matches a pattern, as a NATS server decides.
 func matches(pattern, subject string) bool {
 	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
 	for i, token := range p {
