@@ -86,14 +86,14 @@ type Link struct {
 	inverses                    []*inverse                // of imports with mqtt_topic; the first that fits decides
 	status                      *uplink.Status
 	flight                      *flight
-	trial                       uplink.Trial // locks for itself
+	trial                       uplink.Trial // has its own lock
 	echoes                      *echoes
-	inbox                       inbox // locks for itself
+	inbox                       inbox // has its own lock
 	resent                      *resent
 	standing                    *standing
 	announced                   *announced
 	node                        *sparkplug.Node // nil: the link is no Edge Node
-	calls                       calls           // locks for itself
+	calls                       calls           // has its own lock
 	exporter                    uplink.Exporter
 	exported, imported, offered uplink.RuleSet[*Rule] // topics and procedures; imported by their names at the broker
 

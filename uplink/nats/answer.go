@@ -16,7 +16,7 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// called starts the call that a request from the cluster asks for. The goroutine that reads calls it.
+// called starts the call in a request from the cluster. The connection's reading goroutine calls it.
 func (s *session) called(m *conn.Msg) {
 	if key := callKey(m); key != "" {
 		if to, known := s.link.chosen(string(m.Subject), key); known && to.link != "" {
@@ -49,7 +49,7 @@ func callKey(m *conn.Msg) string {
 func (s *session) accept(m *conn.Msg, name string, here bool) {
 	kind := string(m.Header.Get(payload.TypeField))
 	if len(m.Reply) == 0 || kind != "" && kind != payload.Call {
-		return // no call
+		return // not a call
 	}
 	c := &incoming{link: s.link, key: string(m.Reply), reply: string(m.Reply), subject: string(m.Subject), plain: kind == ""}
 	if c.plain {
@@ -70,7 +70,7 @@ func (s *session) accept(m *conn.Msg, name string, here bool) {
 }
 
 // begin records a call from the cluster. ok is false if there are too many calls, or if the caller is a link that uses
-// the reply subject of another call. A plain program may do so.
+// the reply subject of another call. Plain programs may use one reply subject for several calls.
 func (c *calls) begin(in *incoming) (ctx context.Context, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +108,7 @@ func (c *calls) cancel(key string, mode wamp.CancelMode) {
 }
 
 // control handles a cancellation, a question about the subject of a call, or the nodes of another link. All links get
-// these.
+// these messages.
 func (s *session) control(m *conn.Msg) {
 	about := string(m.Header.Get(payload.CallField))
 	switch string(m.Header.Get(payload.TypeField)) {
@@ -128,7 +128,8 @@ func (s *session) control(m *conn.Msg) {
 	}
 }
 
-// asked answers a link that asks who offers a subject or, without one, for the nodes of this link.
+// asked answers the question of another link: which links offer a subject, or without a subject, the nodes of this
+// link.
 func (s *session) asked(m *conn.Msg, about string) {
 	hops, ok := payload.ParseHops(string(m.Header.Get(payload.HopsField)))
 	switch reply := string(m.Reply); {
@@ -148,13 +149,13 @@ type incoming struct {
 	reply   string // subject of the answers
 	subject string // of the request
 	plain   bool   // the caller is a plain program
-	id      string // that the answers are to have; only for a plain program
+	id      string // for the answers; only for a plain program
 	cancel  context.CancelCauseFunc
 
-	parts *inflow // locks for itself; nil: the arguments do not come in parts
+	parts *inflow // has its own lock; nil: the arguments do not come in parts
 }
 
-// make calls the procedure in the local realm and sends the answer.
+// make calls the procedure in the local realm, and sends the answer.
 func (c *incoming) make(ctx context.Context, m *conn.Msg, name string) {
 	l := c.link
 	procedure, o, p, err := c.read(m, name)
@@ -179,12 +180,12 @@ func (c *incoming) make(ctx context.Context, m *conn.Msg, name string) {
 	if errors.Is(err, wamp.NetworkFailure) {
 		l.status.CallsDown.Drop()
 	} else {
-		l.status.CallsDown.Forward() // an error is an answer
+		l.status.CallsDown.Forward() // an error is an answer, too
 	}
 	c.respond(ctx, payload.Error, codec.Payload{}, asError(err))
 }
 
-// asError returns the error that the caller gets.
+// asError returns the error for the caller.
 func asError(err error) *client.Error {
 	var e *client.Error
 	switch {
@@ -225,8 +226,8 @@ func (c *incoming) read(m *conn.Msg, name string) (procedure string, o client.Ca
 	return r.ToLocal(uri), o, p, nil
 }
 
-// live sends signs of life, the first one at once if further parts of the arguments are to come. It cancels the call when
-// the caller's link has stopped listening for answers.
+// live sends signs of life. It sends the first one at once if the arguments come in parts. It cancels the call when the
+// caller's link no longer listens for answers.
 func (c *incoming) live() *time.Timer {
 	l := c.link
 	first := l.calls.times.aliveFirst
@@ -256,7 +257,7 @@ func (c *incoming) live() *time.Timer {
 	return timer
 }
 
-// sign returns a sign of life. taken is how many bytes of parts were taken.
+// sign returns a sign of life. taken is the number of consumed bytes of parts.
 func (c *incoming) sign(taken int64) conn.Out {
 	h := conn.Header(nil).Add(payload.TypeField, payload.Alive)
 	if c.parts != nil {
@@ -265,7 +266,8 @@ func (c *incoming) sign(taken int64) conn.Out {
 	return conn.Out{Subject: c.reply, Header: h}
 }
 
-// answerTime bounds the wait for a connection to send an answer. A link is back at another server within that time.
+// answerTime bounds the wait for a connection to send an answer. A link usually reaches another server within that
+// time.
 const answerTime = 15 * time.Second
 
 // respond sends an answer, over the next connection if necessary.
@@ -282,7 +284,7 @@ func (c *incoming) respond(ctx context.Context, kind string, p codec.Payload, fa
 	}
 }
 
-// send sends an answer. It replaces an answer that cannot be sent by an error.
+// send sends an answer. If the answer cannot be sent, it sends an error instead.
 func (c *incoming) send(s *session, kind string, p codec.Payload, failure *client.Error) error {
 	l := c.link
 	if failure != nil {
@@ -319,7 +321,7 @@ func (c *incoming) fail(s *session, failure *client.Error) error {
 	return c.send(s, payload.Error, codec.Payload{}, failure)
 }
 
-// serviceCode returns the code of an error for programs that only know the errors of NATS micro services.
+// serviceCode returns the code of an error for programs that know only the errors of NATS micro services.
 func serviceCode(e *client.Error) string {
 	for failure, code := range serviceCodes {
 		if e.URI == string(failure) {

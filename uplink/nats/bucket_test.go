@@ -50,8 +50,8 @@ func retained(t *testing.T, c *client.Client, topic string, args ...any) {
 	kit.Must(t, c.Publish(context.Background(), topic, client.PublishOptions{Acknowledge: true, Retain: true}, client.Args(args...)))
 }
 
-// While the bucket is away, events go on. The newest value of each topic waits, and the bucket gets it when it is back, whatever the
-// class of the event, and with a spool on disk after a restart, too.
+// While the bucket is unavailable, events still cross. The newest value of each topic waits, and the bucket gets it
+// later, whatever the class of the event. With a spool on disk, this also holds after a restart.
 func TestBucketIsAway(t *testing.T) { kit.EachNATS(t, testBucketIsAway) }
 
 func testBucketIsAway(t *testing.T, binary string) {
@@ -99,7 +99,7 @@ func testBucketIsAway(t *testing.T, binary string) {
 				a.stop()
 				kit.Receive(t, "end of the link", a.ended)
 				opts.Spool = open()
-				a.start(opts, server) // it makes the bucket
+				a.start(opts, server) // it creates the bucket
 			} else {
 				ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 				defer cancel()
@@ -116,7 +116,7 @@ func testBucketIsAway(t *testing.T, binary string) {
 	}
 }
 
-// A bucket that an operator deletes and makes again counts its revisions anew. Its values are imported all the same.
+// A bucket that an operator deletes and creates again restarts its revisions. The link imports its values all the same.
 func TestBucketIsMadeAgain(t *testing.T) { kit.EachNATS(t, testBucketIsMadeAgain) }
 
 func testBucketIsMadeAgain(t *testing.T, binary string) {
@@ -135,7 +135,7 @@ func testBucketIsMadeAgain(t *testing.T, binary string) {
 	kit.Eventually(t, "the last value", func() bool { return kit.Receive(t, "a value", heard) == "com.example.state [4] map[]" })
 	for i := range 3 {
 		program.api(t, "STREAM.DELETE.KV_retained", "")
-		if i == 1 { // the link notices before there is another one
+		if i == 1 { // the link notices the loss before the new bucket exists
 			a.await("the bucket is missed", func(s uplink.State) bool { return len(s.Refused) > 0 })
 		}
 		b, err = program.js.CreateBucket(ctx, jetstream.BucketConfig{Bucket: "retained", History: 3})

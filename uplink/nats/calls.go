@@ -41,16 +41,17 @@ const (
 	queueGroup   = "q"             // as in NATS's micro services
 	callsSubject = "_RUNNEL.calls" // all links listen there
 
-	// aliveFirst is when the first sign of life is sent, aliveEvery the pause between two.
+	// aliveFirst is the time before the first sign of life, and aliveEvery the time between two.
 	aliveFirst = 500 * time.Millisecond
 	aliveEvery = 5 * time.Second
 
-	// patience is how long a caller's link waits for the first sign of life or the answer, unless the call has a
-	// longer timeout. After that it waits up to lifeTime for each further sign.
+	// patience is how long a caller's link waits for the first sign of life or the answer, unless the call has a longer
+	// timeout. Then it waits up to lifeTime for each further sign.
 	patience = 10 * time.Second
 	lifeTime = 3 * aliveEvery
 
-	// probeAfter is how long it waits before it probes. If the topics of another link cover the subject, it waits for coveredTime.
+	// probeAfter is how long the caller's link waits before it probes. If the topics of another link cover the subject,
+	// it waits for coveredTime more.
 	probeAfter  = time.Second
 	coveredTime = 4 * time.Second
 
@@ -77,8 +78,8 @@ type calls struct {
 	stop              context.CancelFunc
 	times             times
 
-	name   string // of the link at the cluster, random
-	shards shards // locks for itself
+	name   string // random name of the link at the cluster
+	shards shards // has its own lock
 
 	dirty  chan struct{} // holds one signal: the registrations or the connection have changed
 	ended  chan struct{} // closed when no more calls will arrive
@@ -92,7 +93,7 @@ type calls struct {
 	plain   uint64               // calls of plain programs so far
 }
 
-// times are the pauses and waits of calls. Tests shorten them.
+// times holds the pauses and waits of calls. Tests shorten them.
 type times struct{ aliveFirst, aliveEvery, patience, life, probe, covered time.Duration }
 
 // newCalls checks the rules of procedures.
@@ -165,7 +166,7 @@ func (c *calls) count() int {
 	return len(c.running)
 }
 
-// forward makes a local call at the cluster. INTERRUPT cancels ctx, and so the call, in the same mode.
+// forward makes a local call at the cluster. INTERRUPT cancels ctx, and with it the call, in the same mode.
 func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 	key, _ := inv.Detail("rkey").Text()
 	if l.current.Load() == nil && len(key) == 0 {
@@ -201,7 +202,8 @@ func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payl
 	}
 }
 
-// exchange sends a request and waits for the answer: at the link with a name, or with "" at the subject.
+// exchange sends a request and waits for the answer. The request goes to the link with a name, or with "" to the
+// subject.
 func (s *session) exchange(ctx context.Context, inv *client.Invocation, q conn.Out, at string) (client.Payload, error) {
 	l := s.link
 	if inv.More() && at == "" {
@@ -235,8 +237,8 @@ func (s *session) exchange(ctx context.Context, inv *client.Invocation, q conn.O
 	return p, err
 }
 
-// chosen returns where a call is to go by its resource key. ok is false if it has none, or no link has announced nodes for
-// the procedure.
+// chosen returns the target of a call by its resource key. ok is false if the call has no key, or no link has announced
+// nodes for the procedure.
 func (l *Link) chosen(name, key string) (to place, ok bool) {
 	if key == "" {
 		return to, false
@@ -245,7 +247,8 @@ func (l *Link) chosen(name, key string) (to place, ok bool) {
 	return l.calls.shards.choose(uri, key, l.router())
 }
 
-// callHere makes a call in the local realm that has come to the link while the nodes of the other routers were changing.
+// callHere makes a call in the local realm. Such a call reaches the link while the nodes of the other routers are
+// changing.
 func (l *Link) callHere(ctx context.Context, inv *client.Invocation, key string, way []client.Hop) (client.Payload, error) {
 	o := client.CallOptions{Timeout: inv.Timeout(), ForwardFor: append(way, l.cluster()), Extra: wamp.Sharding(key)}
 	if inv.ReceiveProgress() {
@@ -264,7 +267,7 @@ func (l *Link) callHere(ctx context.Context, inv *client.Invocation, key string,
 	return client.Raw(result.Payload), nil
 }
 
-// suspect forgets the nodes of a link that does not answer. If it is there all the same, it tells them again.
+// suspect forgets the nodes of a link that does not answer. A link that is still running announces them again.
 func (l *Link) suspect(name string) {
 	if name == "" || !l.calls.shards.drop(name) {
 		return
@@ -288,7 +291,7 @@ func (l *Link) unsent(err error) error {
 	return uplink.ErrUnsent
 }
 
-// request returns the message for a call, without the subject for answers, and its way.
+// request returns the message for a call, without a reply subject, and the call's way.
 func (l *Link) request(inv *client.Invocation, key string) (q conn.Out, way []client.Hop, err error) {
 	procedure := inv.Procedure()
 	r, ok := l.calls.imported.Best(procedure)

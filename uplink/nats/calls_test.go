@@ -42,11 +42,12 @@ func register(t *testing.T, s *site, p *plain, procedure string, o client.Regist
 	return r
 }
 
-// offered waits until a subject is offered, or is not.
+// offered waits until a subject is offered, or is no longer offered.
 func (p *plain) offered(t *testing.T, subject string, is bool) {
 	t.Helper()
 	kit.Eventually(t, fmt.Sprint(subject, " is offered: ", is), func() bool {
-		// A reply subject without a subscriber: the answer goes nowhere, and a call of an unknown type is none.
+		// The reply subject has no subscriber, so the answer is dropped. The link does not make a call of an unknown
+		// type.
 		m := conn.Out{Subject: subject, Header: conn.Header(nil).Add(payload.TypeField, "test")}
 		err := make(chan error, 1)
 		kit.Must(t, p.Send(m, 100*time.Millisecond, func(_ *conn.Msg, e error) { err <- e }))
@@ -72,7 +73,7 @@ func (p *plain) request(t *testing.T, subject, data string) *conn.Msg {
 
 func show(args []any, kwargs map[string]any) string { return fmt.Sprintf("%v%v", args, kwargs) }
 
-// Results, errors with their payload, and progressive results cross between two realms.
+// Results, errors with their payloads, and progressive results cross between two realms.
 func TestCalls(t *testing.T) { kit.EachNATS(t, testCalls) }
 
 func testCalls(t *testing.T, binary string) {
@@ -131,7 +132,7 @@ func testCalls(t *testing.T, binary string) {
 	if s := b.link.State(); s.CallsUp.Forwarded == 0 || s.CallsUp.Dropped != 0 {
 		t.Errorf("%+v", s.CallsUp)
 	}
-	// The caller's realm has a callee of its own: it is called, and the other realm is not.
+	// The caller's realm has its own callee, so the call does not reach the other realm.
 	register(t, b, nil, "com.echo", client.RegisterOptions{}, func(context.Context, *client.Invocation) (client.Payload, error) {
 		return client.Args("near"), nil
 	})
@@ -142,7 +143,7 @@ func testCalls(t *testing.T, binary string) {
 	}
 }
 
-// Programs that speak only NATS call procedures, and answer calls with JSON, with text, or as micro services do.
+// Programs that speak only NATS call procedures. They answer calls with JSON, with text, or like micro services.
 func TestPlainPrograms(t *testing.T) { kit.EachNATS(t, testPlainPrograms) }
 
 func testPlainPrograms(t *testing.T, binary string) {
@@ -195,7 +196,7 @@ func testPlainPrograms(t *testing.T, binary string) {
 	}
 }
 
-// A call is canceled in the mode that the caller asks for, also when the caller's session or its connection to the cluster ends.
+// A call is canceled in the caller's mode, also when the caller's session or its connection to the cluster ends.
 func TestCallIsCanceled(t *testing.T) { kit.EachNATS(t, testCallIsCanceled) }
 
 func testCallIsCanceled(t *testing.T, binary string) {
@@ -232,7 +233,7 @@ func testCallIsCanceled(t *testing.T, binary string) {
 			t.Errorf("the callee was canceled by %s; want %s", got, mode)
 		}
 	}
-	// A timeout.
+	// The call times out.
 	go b.program().Call(t.Context(), "com.wait", client.CallOptions{Timeout: 50 * time.Millisecond}, client.Payload{})
 	kit.Receive(t, "the call", began)
 	kit.Receive(t, "the callee's end", modes)
@@ -242,7 +243,7 @@ func testCallIsCanceled(t *testing.T, binary string) {
 	kit.Receive(t, "the call", began)
 	gone.Close(t.Context())
 	kit.Receive(t, "the callee's end", modes)
-	// The connection of a caller that is a link ends: nothing cancels the call, but the sign of life finds nothing.
+	// The connection of a calling link ends. No message cancels the call, but the sign of life finds no subscriber.
 	far := alone(t, server)
 	kit.Must(t, far.Send(conn.Out{Subject: "com.wait", Header: conn.Header(nil).Add(payload.TypeField, payload.Call)}, kit.Patience, func(*conn.Msg, error) {}))
 	kit.Receive(t, "the call", began)
@@ -250,7 +251,7 @@ func testCallIsCanceled(t *testing.T, binary string) {
 	kit.Receive(t, "the callee's end", modes)
 }
 
-// Callees at two centres share the calls, each of which is made once. When a centre ends, the other has them all.
+// Callees at two centres share the calls. Each call is made once. When a centre ends, the other one gets all calls.
 func TestSharedRegistration(t *testing.T) { kit.EachNATS(t, testSharedRegistration) }
 
 func testSharedRegistration(t *testing.T, binary string) {
@@ -298,7 +299,7 @@ func testSharedRegistration(t *testing.T, binary string) {
 	}
 }
 
-// A call that is under way survives the end of its callee's connection to the cluster. One that no callee answers ends.
+// A pending call survives the end of its callee's connection to the cluster. A call without an answer ends.
 func TestCalleeLosesConnection(t *testing.T) { kit.EachNATS(t, testCalleeLosesConnection) }
 
 func testCalleeLosesConnection(t *testing.T, binary string) {
@@ -342,7 +343,8 @@ func hasty(t *testing.T, name string, opts nats.Options, server *kit.NATS) *site
 	return s
 }
 
-// A call that nothing answers ends as one without a callee if the topics of another link hide that the subject has no subscriber.
+// The topics of another link can hide that a subject has no subscriber. A call to such a subject ends like one without
+// a callee.
 func TestTopicsCoverProcedures(t *testing.T) { kit.EachNATS(t, testTopicsCoverProcedures) }
 
 func testTopicsCoverProcedures(t *testing.T, binary string) {
@@ -356,14 +358,14 @@ func testTopicsCoverProcedures(t *testing.T, binary string) {
 	}
 }
 
-// A program takes its time, and no other link answers the probe.
+// The program answers late, and no other link answers the probe.
 func TestSlowProgram(t *testing.T) { kit.EachNATS(t, testSlowProgram) }
 
 func testSlowProgram(t *testing.T, binary string) {
 	server := kit.StartNATS(t, binary, "")
 	a := hasty(t, "a", bothWays(), server)
 	p := alone(t, server)
-	probed := func(reply string) { // the probe comes after 20 ms
+	probed := func(reply string) { // the link probes after 20 ms
 		time.AfterFunc(200*time.Millisecond, func() { p.Publish(conn.Out{Subject: reply, Data: []byte(`"done"`)}) })
 	}
 	_, err := p.Subscribe("com.slow", "", func(m *conn.Msg) { probed(string(m.Reply)) })
@@ -376,7 +378,7 @@ func testSlowProgram(t *testing.T, binary string) {
 	}
 }
 
-// Damaged and hostile requests get an error or nothing, and the link goes on.
+// Damaged and hostile requests get an error or no answer. The link continues.
 func TestHostileCalls(t *testing.T) { kit.EachNATS(t, testHostileCalls) }
 
 func testHostileCalls(t *testing.T, binary string) {

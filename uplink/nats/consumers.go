@@ -11,11 +11,12 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A durable import has a consumer in each stream that stores a part of its pattern. An import begins when its first consumer is made.
-// In a stream that stores a part of it later, it begins with the events since then.
+// A durable import has a consumer in each stream that stores a part of its pattern. An import begins when its first
+// consumer is created. If a stream stores a part only later, the import reads that stream's events since its own
+// beginning.
 
-// consume begins the durable imports that are not being consumed. waiting reports whether a consumer or its stream does not answer,
-// unfinished whether something else is in the way. Exports go on meanwhile.
+// consume begins the durable imports that are not being consumed. waiting means that a consumer or its stream does not
+// answer; unfinished means any other obstacle. Exports continue meanwhile.
 func (s *session) consume(ctx context.Context) (waiting, unfinished bool) {
 	if s.plain.Load() {
 		return false, false
@@ -84,7 +85,7 @@ func (s *session) setPulling(p *part, on bool) {
 	}
 }
 
-// reached returns the number of the last message that this session has received of a part; 0: it is not known.
+// reached returns the number of the last message of a part that this session has received; 0: unknown.
 func (s *session) reached(p *part) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,19 +95,19 @@ func (s *session) reached(p *part) uint64 {
 	return 0
 }
 
-// part is what one stream stores of a durable import.
+// part is the part of a durable import that one stream stores.
 type part struct {
 	way    *way
 	stream string
-	born   uint64                 // when the stream was made, in ms since 1970
-	last   uint64                 // number of its last message, then of the last one received; 0: not known. Owned by pull while that runs
-	old    jetstream.ConsumerInfo // of an earlier session; without a name: there is none
-	lost   string                 // a consumer that does not answer, if another one may take its place
+	born   uint64                 // when the stream was created, in ms since 1970
+	last   uint64                 // number of its last message, later of the last received one; 0: unknown. Owned by pull while that runs
+	old    jetstream.ConsumerInfo // of an earlier session; its name is empty if there is none
+	lost   string                 // name of a consumer that does not answer and may be replaced
 }
 
 func (p *part) isNew() bool { return p.old.Name == "" && p.lost == "" }
 
-// look asks for the stream of a part, and for the consumer of an earlier session.
+// look requests the state of a part's stream, and of the consumer of an earlier session.
 func (s *session) look(ctx context.Context, p *part) error {
 	info, err := s.js.Stream(ctx, p.stream)
 	if err != nil {
@@ -117,10 +118,11 @@ func (s *session) look(ctx context.Context, p *part) error {
 	return err
 }
 
-// sinceMark stands in the description of a consumer before the time when its import began.
+// sinceMark precedes the time of an import's beginning in the description of a consumer.
 const sinceMark = ", since "
 
-// beganBefore notes when an import began, by one of its consumers: as its description says, or else when it was made.
+// beganBefore records when an import began, according to one of its consumers: the time in its description, or else of
+// its creation.
 func (s *session) beganBefore(w *way, c *jetstream.ConsumerInfo) {
 	at := c.Created
 	if _, text, ok := strings.Cut(c.Config.Description, sinceMark); ok {
@@ -133,11 +135,11 @@ func (s *session) beganBefore(w *way, c *jetstream.ConsumerInfo) {
 	}
 }
 
-// consumer returns the durable consumer of a part. If messages of an earlier session are not acknowledged, another consumer takes
-// its place, which begins with the first of them: the stream would deliver them again only after the later ones. The local router
-// drops those that it has.
+// consumer returns the durable consumer of a part. If an earlier session has left messages unacknowledged, a new
+// consumer replaces its consumer, and begins with the first of these messages. The old consumer would deliver them
+// again only after later messages. The local router drops events that it already has.
 //
-// before is when the import began; zero: it begins now.
+// before is the time when the import began; zero: it begins now.
 func (s *session) consumer(ctx context.Context, p *part, before time.Time) (*jetstream.Consumer, error) {
 	w, old, drop := p.way, &p.old, p.old.Name
 	behind := old.AckFloor.Sequence+1 < old.Config.StartSequence // nats-server 2.9 forgets both in a crash
@@ -178,18 +180,19 @@ func (s *session) consumer(ctx context.Context, p *part, before time.Time) (*jet
 	s.beganBefore(w, &jetstream.ConsumerInfo{Name: c.Name, Created: c.Created})
 	if drop != "" {
 		if err = s.deleteConsumer(ctx, p.stream, drop); p.lost != "" {
-			err = nil // it does not answer
+			err = nil // the lost consumer does not answer
 		}
 	}
 	return c, err
 }
 
-// lostTime is how long a consumer whose stream answers may be silent. Its leader is elected in a moment; but servers may lose a
-// consumer in crashes. Tests shorten it.
+// lostTime is how long a consumer may be silent while its stream answers. The election of its leader takes less time,
+// but servers may lose a consumer in a crash. Tests shorten it.
 var lostTime = 15 * time.Second
 
-// former returns the consumer of an earlier session; one without a name if there is none. A link that was killed may have left two:
-// the one with fewer acknowledged messages is deleted. lost is a consumer that does not answer, if another one may take its place.
+// former returns the consumer of an earlier session. If there is none, its name is empty. A killed link may have left
+// two consumers; former deletes the one with fewer acknowledged messages. lost is the name of a consumer that does not
+// answer and may be replaced.
 func (s *session) former(ctx context.Context, stream string, w *way) (last jetstream.ConsumerInfo, lost string, err error) {
 	var silence error
 	for turn := range 2 {

@@ -3,20 +3,21 @@
 //
 // # Exports
 //
-// All exported events go through the spool, so there is one order. An event of class memory is a message of core
-// NATS. An event of class disk or durable is published to JetStream: the spool keeps it until the stream has
-// acknowledged it, and the stream recognizes repetitions by Nats-Msg-Id. If JetStream does not answer, the spool
-// holds such topics, and everything else still crosses.
+// All exported events go through the spool, which keeps their order. An event of class memory is a message of core
+// NATS. An event of class disk or durable is published to JetStream. The spool keeps it until the stream has
+// acknowledged it, and the stream recognizes repetitions by Nats-Msg-Id. If JetStream does not answer, the spool holds
+// such topics, and all other messages still cross.
 //
 // # Imports
 //
-// An import is a subscription of core NATS. With store = "durable" it is a durable consumer of the stream, whose messages are
-// acknowledged once the local router has answered PUBLISHED. Repetitions are recognized by the origin that an event carries.
+// An import is a subscription of core NATS. With store = "durable" it is a durable consumer of the stream. The link
+// acknowledges a message once the local router has answered PUBLISHED. It recognizes repetitions by the origin that an
+// event carries.
 //
 // # Loops
 //
-// An event carries the realms and clusters that it has passed. The link drops it if it has already been here or at
-// this cluster.
+// An event carries the list of realms and clusters that it has passed. The link drops an event that has already been
+// here or at this cluster.
 //
 //	link.go       options, and the connections one after the other
 //	rules.go      what crosses

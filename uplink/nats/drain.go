@@ -19,7 +19,7 @@ import (
 
 const (
 	drainBatch = 64          // events taken from the spool at a time
-	late       = time.Second // an event that has waited longer carries the time when it was published
+	late       = time.Second // an event that has waited longer carries its time of publication
 )
 
 var (
@@ -55,7 +55,7 @@ func (s *session) drain(ctx context.Context) error {
 	}
 }
 
-// forward sends one event. It waits while too many are in flight.
+// forward sends one event. It waits while too many events are in flight.
 func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if _, over := e.Left(); over {
 		s.link.opts.Spool.Expire(e.Sequence)
@@ -71,7 +71,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	}
 	if away := s.away.Load(); toStream && away != nil {
 		if s.reject(e.Sequence, e.Topic, errors.New(*away)); s.away.Load() == nil {
-			signal(s.trouble) // JetStream came back meanwhile, and its retry was too early for this event
+			signal(s.trouble) // JetStream has recovered meanwhile, and its retry was too early for this event
 		}
 		return nil
 	}
@@ -146,13 +146,14 @@ func (s *session) store(ctx context.Context, p parcel, m conn.Out) error {
 	return nil
 }
 
-// isSource reports whether a stream may answer events. An event that another one has stored may be missing in its own.
+// isSource reports whether a stream may acknowledge events. An event may be missing from its own stream even if another
+// one has stored it.
 func (s *session) isSource(stream string) bool {
 	known := s.sources.Load()
 	return known == nil || (*known)[stream]
 }
 
-// stored handles the stream's answer to an event. It does not wait.
+// stored handles the stream's answer to an event without waiting.
 func (s *session) stored(p parcel, err error) {
 	if err == nil {
 		if s.proven.Store(true); p.value != nil {
@@ -218,7 +219,7 @@ func (l *Link) message(e *spool.Event, toStream bool) (m conn.Out, err error) {
 	return m, nil
 }
 
-// gap returns the report of missing events.
+// gap returns the report about missing events.
 func (l *Link) gap(g *spool.Gap) (topic string, p codec.Payload, err error) {
 	p, err = codec.NewPayload(wamp.CBOR, nil, map[string]any{
 		"node": l.opts.Node, "uplink": l.opts.Name, "reason": string(g.Reason), "first": g.First, "last": g.Last,

@@ -27,7 +27,7 @@ func (l *Link) declare(ctx context.Context) error {
 	return nil
 }
 
-// recordRule records the answer to a rule; a nil err means that it is accepted.
+// recordRule records the answer to a rule; a nil err means acceptance.
 func (l *Link) recordRule(what string, err error) {
 	if l.status.SetRuleResult(what, err) && err != nil {
 		l.log.Warn("rule refused", "rule", what, "err", err)
@@ -39,7 +39,7 @@ func (l *Link) export(w *way, e *client.Event) {
 	topic := e.Topic()
 	if best, _ := l.exported.Best(topic); best != w || wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(w.Topic) ||
 		l.exporter.Stored(e.Publication) {
-		e.Confirm(nil) // a wide pattern matches the router's own events, too, and patterns overlap
+		e.Confirm(nil) // a wide pattern also matches the router's own events, and patterns may overlap
 		return
 	}
 	hops, ok := l.wayOut(e)
@@ -77,8 +77,8 @@ func (l *Link) export(w *way, e *client.Event) {
 
 var errTooLarge = errors.New("the event is larger than max_message")
 
-// fields returns the header fields of an event that do not depend on the time when it is sent. They are stored with
-// the event. Usually they are the same as for the previous event.
+// fields returns the header fields of an event that do not depend on the time of sending. They are stored with the
+// event. Usually they equal those of the previous event.
 func (l *Link) fields(w *way, e *client.Event, hops []client.Hop) []byte {
 	retained, _ := e.Detail(wamp.KeyRetain).Bool()
 	retained = retained || w.Retain
@@ -109,15 +109,15 @@ type source struct {
 	fields []byte
 }
 
-// awaitRoom slows down the local router while there is a connection, so that a burst is stored as a whole. In an outage only the
-// bounds of the spool apply.
+// awaitRoom slows down the local router while there is a connection, so that a burst is stored completely. During an
+// outage only the bounds of the spool apply.
 func (l *Link) awaitRoom() {
 	if s := l.current.Load(); s != nil {
 		l.opts.Spool.WaitForRoom(s.open)
 	}
 }
 
-// refuse counts a message that cannot cross. It logs the first of several in a row.
+// refuse counts a message that cannot cross, and logs the first of several in a row.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
 		l.log.Warn("message dropped; further ones are only counted until one crosses", "reason", what, "topic", name, "err", err)

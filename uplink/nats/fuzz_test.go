@@ -13,7 +13,7 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// Whatever a program publishes, a link makes no event of it that the local router would close the session for.
+// A link never makes an event that ends its local session, whatever a program publishes.
 func FuzzOpen(f *testing.F) {
 	l, err := New(Options{
 		Node: "a/cluster", Servers: []Server{{URL: "nats://a"}},

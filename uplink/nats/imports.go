@@ -34,7 +34,7 @@ func (s *session) subscribe() {
 	s.work.Go(func() { s.checkImports(made) })
 }
 
-// checkImports notes which subscriptions the server has accepted.
+// checkImports records which subscriptions the server has accepted.
 func (s *session) checkImports(made map[*way]*conn.Sub) {
 	if s.conn.Flush(s.open) != nil {
 		return
@@ -56,8 +56,8 @@ func notSubscribed(subject, text string) error {
 type letter struct {
 	rule   *way
 	uri    string // in the local realm
-	origin string // as the message has it; "": none
-	own    bool   // the link has sent it; see mayBeNew
+	origin string // origin in the message; "": none
+	own    bool   // this link has sent the message; see mayBeNew
 	o      client.PublishOptions
 	body   client.Payload
 }
@@ -69,7 +69,7 @@ var errNotForUs = errors.New("not an event for this link")
 func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, err error) {
 	kind := string(h.Get(payload.TypeField))
 	if kind != "" && kind != payload.Event || kind == "" && len(reply) > 0 {
-		return e, errNotForUs // a call
+		return e, errNotForUs // it is a call
 	}
 	w, ok := l.imported.Best(uri)
 	if !ok {
@@ -108,8 +108,8 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 }
 
 // mayBeNew reports whether the local realm may lack an event that this link has exported. The router may have been
-// killed when the stream had the event but the local stores did not. In that case the realm has not recorded the
-// origin either. An event that is numbered by the link itself began in the realm, and its publisher has got no
+// killed when the stream had the event but the local stores did not. In that case the realm has not recorded the origin
+// either. An event that the link itself has numbered comes from the realm, and its publisher has got no
 // acknowledgement.
 func (l *Link) mayBeNew(hops []client.Hop, o *client.Origin) bool {
 	return o != nil && o.Node != l.opts.Node && len(hops) > 0 && visited(hops[len(hops)-1:], l.place()) && !visited(hops[:len(hops)-1], l.place())
@@ -120,10 +120,10 @@ func (s *session) receive(m *conn.Msg) {
 	l := s.link
 	uri, ok := subject.URI(string(m.Subject))
 	if !ok {
-		return // of the servers or their clients
+		return // a subject of the servers or their clients
 	}
 	if w, _ := l.imported.Best(uri); w == nil || w.subject != m.Sub.Subject {
-		return // another rule decides
+		return // another rule applies
 	}
 	e, err := l.open(uri, m.Header, m.Reply, m.Data)
 	if err == errNotForUs {
@@ -152,8 +152,8 @@ func (l *Link) published(topic string, err error) {
 	l.status.EventsDown.Forward()
 }
 
-// recent remembers the origins of the latest events. After the loss of a connection, a link resends events that the
-// server may not have received.
+// recent holds the origins of the latest events. After the loss of a connection, a link resends events that the server
+// may not have received.
 type recent struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -165,7 +165,7 @@ type recent struct {
 
 const recentEvents = 4096
 
-// first reports whether an origin is not among the latest ones, and remembers it.
+// first reports whether an origin is not among the latest ones, and records it.
 func (r *recent) first(origin string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,9 +206,9 @@ func (s *session) pull(ctx context.Context, p *part, c *jetstream.Consumer) {
 	}
 }
 
-// received handles a message of a durable import. It is acknowledged when the local realm has the event. The birth of
-// its stream and its number there identify a message without an origin. If the local router cannot accept an event at
-// present, stop ends the pull, and the next pull begins with this event.
+// received handles a message of a durable import. It acknowledges the message when the local realm has the event. A
+// message without an origin is identified by its stream's creation time and its number there. If the local router
+// cannot accept an event at present, stop ends the pull, and the next pull begins with this event.
 func (s *session) received(m *conn.Msg, p *part, stop context.CancelCauseFunc) {
 	l, reply := s.link, string(m.Reply)
 	meta, ok := jetstream.ParseMeta(m.Reply)

@@ -29,8 +29,8 @@ type Options struct {
 
 	Export, Import []Rule
 	Spool          *spool.Spool     // for the exported events; the Link runs it
-	From           *uplink.Handover // from the link that this one replaces, together with its Spool; nil: none
-	Node           string           // "gw-001/central": names the source of the events and the durable consumers
+	From           *uplink.Handover // from the replaced link, together with its Spool; nil: none
+	Node           string           // "gw-001/central": names the source of events, and the durable consumers
 
 	Username, Password string
 	Token              string
@@ -40,10 +40,10 @@ type Options struct {
 	Serializer wamp.Serializer // of the payloads; default JSON
 	Stream     string          // created for exported events of class disk and durable that no stream stores; default DefaultStream
 	StreamSize int64           // bytes of a stream that the link creates; 0: no limit
-	StreamAge  time.Duration   // of its events; 0: no limit
+	StreamAge  time.Duration   // limit of its events; 0: none
 	Replicas   int             // of a stream and a bucket that the link creates; default 3 in a cluster, else 1
 	Bucket     string          // holds retained events; "": there is no bucket
-	MaxHops    int             // how many links an event or a call may cross; default DefaultMaxHops
+	MaxHops    int             // limit of links that an event or a call may cross; default DefaultMaxHops
 
 	KeepAlive  time.Duration // between two PINGs; default 20 s
 	AnswerTime time.Duration // for PONG and for answers of JetStream; default 5 s
@@ -88,13 +88,13 @@ type Link struct {
 	status             *uplink.Status
 	login              conn.Login
 	exports, imports   []*way // of topics
-	kept               []*way // those whose events a stream keeps
+	kept               []*way // ways whose events a stream keeps
 	exported, imported uplink.RuleSet[*way]
 	exporter           uplink.Exporter
-	recent             recent // locks for itself
-	latest             latest // locks for itself
-	puts               puts   // locks for itself
-	calls              calls  // locks for itself
+	recent             recent // has its own lock
+	latest             latest // has its own lock
+	puts               puts   // has its own lock
+	calls              calls  // has its own lock
 
 	at      atomic.Pointer[client.Hop] // the local realm; nil: not joined yet
 	named   atomic.Pointer[string]     // the cluster; nil: not connected yet
@@ -189,7 +189,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.exporter.Finish()
 	leave()
 	member.Wait()
-	l.exporter.Close() // from now on nothing is put into the spool
+	l.exporter.Close() // no more events enter the spool from here on
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (l *Link) connections(ctx context.Context) {
 	c.Run(ctx)
 }
 
-// connection tries the next server, and serves the connection if the handshake succeeds. up reports whether it did.
+// connection tries the next server, and serves the connection if the handshake succeeds. up reports that success.
 func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	server := &l.opts.Servers[l.turn]
 	l.turn = (l.turn + 1) % len(l.opts.Servers)
@@ -218,7 +218,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.named.Store(&name)
 	l.status.Joined(server.URL)
 	l.log.Info("link is up", "url", server.URL, "protocol", s.protocol(), "server", info.ServerName, "cluster", info.Cluster)
-	l.opts.Spool.Retry() // the cluster may accept now what it has rejected
+	l.opts.Spool.Retry() // the cluster may now accept events that it has rejected before
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)

@@ -15,7 +15,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Events cross both ways between a realm and plain NATS programs, and between two realms. Nothing comes back.
+// Events cross both ways between a realm and plain NATS programs, and between two realms. No event comes back.
 func TestEvents(t *testing.T) { kit.EachNATS(t, testEvents) }
 
 func testEvents(t *testing.T, binary string) {
@@ -43,7 +43,8 @@ func testEvents(t *testing.T, binary string) {
 	for _, at := range []chan string{atA, atB} {
 		expect(t, at, "com.example.u [] map[k:1]", "com.example.v [hello] map[]")
 	}
-	// A message with a reply subject and without the mark of an event is a call, and the servers' own subjects are none of the realm.
+	// A message with a reply subject and without the mark of an event is a call. Messages of the servers' own subjects
+	// do not enter the realm.
 	kit.Must(t, program.Publish(conn.Out{Subject: "com.example.call", Reply: "com.example.answer", Data: []byte("1")}))
 	program.publish(t, "com.example.end", "")
 	for _, at := range []chan string{atA, atB} {
@@ -55,14 +56,15 @@ func testEvents(t *testing.T, binary string) {
 	a.await("all sent", isDrained)
 }
 
-// While the server is away, durable and disk events wait. They arrive once and in order, whatever happened to the server.
+// While the server is unreachable, durable and disk events wait. They arrive once and in order, whatever happens to the
+// server.
 func TestServerIsKilled(t *testing.T) { kit.EachNATS(t, testServerIsKilled) }
 
 func testServerIsKilled(t *testing.T, binary string) {
 	server := kit.NewNATS(t, binary, withJetStream)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	speaker := a.program()
-	say(t, speaker, "com.example.t", 0) // before the server has run for the first time
+	say(t, speaker, "com.example.t", 0) // before the server runs for the first time
 	server.Start(t)
 	a.await("drained", isDrained)
 	server.Kill()
@@ -94,7 +96,8 @@ func testNoJetStream(t *testing.T, binary string) {
 	}
 }
 
-// While JetStream has no quorum, durable events are held and others go on. When it is back, all of them are stored once and in order.
+// While JetStream has no quorum, durable events are held and other events cross. After its recovery, all of them are
+// stored once and in order.
 func TestNoQuorum(t *testing.T) { kit.EachNATS(t, testNoQuorum) }
 
 func testNoQuorum(t *testing.T, binary string) {
@@ -118,7 +121,7 @@ func testNoQuorum(t *testing.T, binary string) {
 	program.expectStored(t, "events", count("com.durable.t #", 10)...)
 }
 
-// A stream that can't store an event for a moment gets it soon, although JetStream was never away as a whole.
+// A stream that can't store an event for a moment gets it soon, although JetStream itself never became unavailable.
 func TestStreamIsBackSoon(t *testing.T) { kit.EachNATS(t, testStreamIsBackSoon) }
 
 func testStreamIsBackSoon(t *testing.T, binary string) {
@@ -151,7 +154,7 @@ func testStreamIsBackSoon(t *testing.T, binary string) {
 	}
 }
 
-// A link that takes the place of another loses and repeats nothing.
+// A link that replaces another loses and repeats no event.
 func TestHandover(t *testing.T) { kit.EachNATS(t, testHandover) }
 
 func testHandover(t *testing.T, binary string) {
@@ -183,8 +186,8 @@ func testHandover(t *testing.T, binary string) {
 	program.expectStored(t, nats.DefaultStream, count("com.example.t #", n)...)
 }
 
-// A durable import gets the events that were published while the link was down, once and in order, from Runnels and from plain
-// programs. The realm's own events do not come back.
+// A durable import gets the events that were published while the link was down, once and in order. They come from other
+// Runnels and from plain programs. The realm's own events do not come back.
 func TestDurableImport(t *testing.T) { kit.EachNATS(t, testDurableImport) }
 
 func testDurableImport(t *testing.T, binary string) {
@@ -226,8 +229,8 @@ func testDurableImport(t *testing.T, binary string) {
 	}
 }
 
-// Two centres on one cluster are one realm. A gateway that loses its centre before the answer sends its event again to the other
-// centre. No subscriber hears it twice, and the stream has it once.
+// Two centres on one cluster are one realm. A gateway that loses its centre before the answer resends its event to the
+// other centre. No subscriber gets the event twice, and the stream stores it once.
 func TestGatewayGoesToAnotherCentre(t *testing.T) { kit.EachNATS(t, testGatewayGoesToAnotherCentre) }
 
 func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
@@ -247,7 +250,7 @@ func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
 	before := program.stored(t, nats.DefaultStream)
 	for i := range 50 {
 		origin := &client.Origin{Node: "gw-1/central", Epoch: 7, Sequence: uint64(1 + i)}
-		for n := range 3 { // the centre that answers first is another one each time
+		for n := range 3 { // each time another centre answers first
 			kit.Eventually(t, "the answer", func() bool { // the event may come from the cluster at the same time
 				o := client.PublishOptions{Acknowledge: true, Origin: origin}
 				return speakers[(i+n)%3].Publish(context.Background(), "com.example.t", o, client.Args(i)) == nil
@@ -269,7 +272,7 @@ func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
 	}
 }
 
-// A server that is about to shut down says so, and the link goes to another one. Events go on.
+// A server announces its shutdown, and the link connects to another one. Events continue to cross.
 func TestLameDuck(t *testing.T) { kit.EachNATS(t, testLameDuck) }
 
 func testLameDuck(t *testing.T, binary string) {

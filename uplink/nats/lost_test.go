@@ -13,8 +13,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A consumer that its servers have lost does not hold up exports, and another one takes its place. The test answers for JetStream at a
-// server that has none.
+// A consumer that its servers have lost does not delay exports, and another one replaces it. The server has no
+// JetStream, so the test answers in its place.
 func TestLostConsumer(t *testing.T) { kit.EachNATS(t, testLostConsumer) }
 
 func testLostConsumer(t *testing.T, binary string) {

@@ -14,9 +14,9 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// The link offers the registrations of the local realm that its exports match, with one subscription for each. It
-// lists them by the registration meta API when a meta event reports a change, and when a session begins. Rules with
-// Static are offered as a whole.
+// The link offers the registrations of the local realm that its exports match, with one subscription for each. It lists
+// them by the registration meta API when a meta event reports a change, and when a session begins. It offers rules with
+// Static as a whole.
 
 const (
 	// listPause is the minimum pause between two listings. The pause is ten times as long as a listing takes, if that
@@ -24,7 +24,7 @@ const (
 	listPause = 20 * time.Millisecond
 	listTime  = time.Minute // bounds one listing
 
-	// maxOffers bounds the subscriptions. With more registrations, the rules are offered as a whole.
+	// maxOffers bounds the subscriptions. With more registrations, the link offers the rules as a whole.
 	maxOffers = 20_000
 )
 
@@ -45,7 +45,7 @@ func (l *Link) followRegistrations(ctx context.Context) error {
 	return nil
 }
 
-// subscribeCalls subscribes to the subjects of links. An ended connection ends the session.
+// subscribeCalls subscribes to the subjects of links. If the connection has ended, it ends the session.
 func (s *session) subscribeCalls() {
 	c := &s.link.calls
 	s.conn.Subscribe(callsSubject, "", s.control)
@@ -54,7 +54,7 @@ func (s *session) subscribeCalls() {
 	}
 }
 
-// beginCalls starts the handling of calls on a connection.
+// beginCalls starts to handle calls on a connection.
 func (s *session) beginCalls() {
 	c := &s.link.calls
 	s.subscribeCalls()
@@ -69,14 +69,14 @@ func (s *session) beginCalls() {
 	signal(c.dirty)
 }
 
-// forgetShards forgets what the other links have announced, because this one no longer reaches them.
+// forgetShards forgets the announcements of the other links, because this one no longer reaches them.
 func (l *Link) forgetShards() {
 	l.calls.shards.expire(0)
 	signal(l.calls.dirty)
 }
 
-// runCalls keeps the subscriptions of the current connection in step with the registrations of the local realm, and the
-// nodes of this link and of the others up to date, until ctx is done.
+// runCalls keeps the subscriptions of the current connection in step with the registrations of the local realm, until
+// ctx is done. It also keeps the nodes of this link and of the others up to date.
 func (l *Link) runCalls(ctx context.Context) {
 	c := &l.calls
 	defer close(c.ended)
@@ -115,7 +115,7 @@ func (l *Link) runCalls(ctx context.Context) {
 	}
 }
 
-// share tells the other links the nodes of this one, if they have changed or the connection is a new one.
+// share announces the nodes of this link to the others, if the nodes have changed or the connection is new.
 func (o *offers) share(own map[wamp.Pattern][]string) {
 	news, left := o.link.calls.shards.set(own)
 	if o.of != nil && (news || o.of != o.announced) {
@@ -129,7 +129,8 @@ func (o *offers) share(own map[wamp.Pattern][]string) {
 	o.link.recordRule("sharded procedures", err)
 }
 
-// registered returns the local patterns to offer, with their rules, and the nodes of sharded registrations by patterns of the cluster.
+// registered returns the local patterns to offer with their rules, and the nodes of sharded registrations by patterns
+// of the cluster.
 func (l *Link) registered(ctx context.Context) (want map[wamp.Pattern]*Rule, own map[wamp.Pattern][]string, err error) {
 	want, own = make(map[wamp.Pattern]*Rule), make(map[wamp.Pattern][]string)
 	var overlaps []any
@@ -182,7 +183,8 @@ var (
 	errNoList    = errors.New("the local router does not list its registrations")
 )
 
-// offered returns the pattern of a registration, and the nodes of its callees. ok is false if only the link itself has it.
+// offered returns the pattern of a registration, and the nodes of its callees. ok is false if only the link itself has
+// registered it.
 func offered(details map[string]any, own wamp.ID) (p wamp.Pattern, nodes []string, ok bool) {
 	p.URI, _ = details["uri"].(string)
 	policy, _ := details["match"].(string)
@@ -227,11 +229,11 @@ func (l *Link) narrow(want map[wamp.Pattern]*Rule, p wamp.Pattern) {
 type offers struct {
 	link      *Link
 	of        *session // the connection
-	announced *session // the connection by which the nodes were informed
+	announced *session // the connection on which the nodes were announced
 	made      map[wamp.Pattern]*conn.Sub
 }
 
-// offerSet is what a link offers, by patterns of the cluster.
+// offerSet holds the offers of a link, by patterns of the cluster.
 type offerSet struct {
 	exact map[string]bool
 	wide  []wamp.Pattern
@@ -243,7 +245,7 @@ func (o *offerSet) has(name string) bool {
 	return ok && o != nil && (o.exact[uri] || slices.ContainsFunc(o.wide, func(p wamp.Pattern) bool { return p.Matches(uri) }))
 }
 
-// publish lets other goroutines know what is offered.
+// publish makes the offers visible to other goroutines.
 func (o *offers) publish(want map[wamp.Pattern]*Rule) {
 	set := &offerSet{exact: make(map[string]bool)}
 	for p := range o.made {
@@ -258,8 +260,7 @@ func (o *offers) publish(want map[wamp.Pattern]*Rule) {
 	o.link.calls.offers.Store(set)
 }
 
-// set adds the missing subscriptions. If all registrations are known, it also ends the subscriptions that are no
-// longer needed.
+// set adds the missing subscriptions. If all registrations are known, it also ends needless subscriptions.
 func (o *offers) set(want map[wamp.Pattern]*Rule, all bool) {
 	s := o.link.current.Load()
 	if s == nil {
@@ -324,7 +325,7 @@ func (o *offers) check(want map[wamp.Pattern]*Rule) {
 	}
 }
 
-// close ends the subscriptions, so that calls go to other callees.
+// close ends the subscriptions, so that other callees get the calls.
 func (o *offers) close() {
 	o.link.calls.offers.Store(nil)
 	if o.of == nil {

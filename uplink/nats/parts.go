@@ -12,8 +12,8 @@ import (
 	"runnel/uplink/nats/payload"
 )
 
-// A call whose arguments come in parts goes to one link. The caller's link asks which one offers the subject, and sends the further parts
-// when that link has given a sign of life. Programs never see such a call.
+// A call whose arguments come in parts goes to one link. The caller's link asks which links offer the subject. It sends
+// the further parts once the chosen link has sent a sign of life. Programs never get such a call.
 //
 //	_RUNNEL.calls               Runnel-Type: ask, Runnel-Call: com.example.upload
 //	_INBOX.abc.7                Runnel-Type: offer, Runnel-Link: 7ABC
@@ -21,13 +21,14 @@ import (
 //	_INBOX.abc.8                Runnel-Type: alive, Runnel-Taken: 0
 //	_RUNNEL.link.7ABC.com...    Runnel-Type: part, Runnel-Call: _INBOX.abc.8, Runnel-Part: 1             "b"
 //
-// Signs of life say how many bytes the callee's router has taken. The caller's link sends no further part while too many are not taken.
+// A sign of life has the number of bytes that the callee's router has consumed. The caller's link pauses while too many
+// bytes are not consumed.
 
 const (
 	linkSubject = "_RUNNEL.link." // and the name of a link, and the subject of a procedure
 
-	partWindow = 256 << 10 // bytes of parts that the callee's router has not taken
-	partCost   = 128       // of a part besides its data
+	partWindow = 256 << 10 // bytes of parts that the callee's router has not consumed
+	partCost   = 128       // bytes of a part besides its data
 )
 
 // outflow sends the parts of a call's arguments that follow the first one.
@@ -93,7 +94,7 @@ func (f *outflow) send(ctx context.Context) error {
 	}
 }
 
-// inflow holds the parts of a call's arguments that the local router has not taken.
+// inflow holds the parts of a call's arguments that the local router has not consumed.
 type inflow struct {
 	wake chan struct{} // holds one signal
 
@@ -103,9 +104,9 @@ type inflow struct {
 	size     int // bytes of list
 	next     int // number of the next part
 	ended    bool
-	err      error // no more come
+	err      error // no more parts will come
 	taken    int64 // bytes
-	reported int64 // of them, to the sender
+	reported int64 // of these, reported to the sender
 }
 
 var (
@@ -113,7 +114,7 @@ var (
 	errTooFast  = client.NewError(wamp.Unavailable.Error(), "the parts of the arguments come faster than they are taken")
 )
 
-// put takes a part. The goroutine that reads calls it.
+// put adds a part. The connection's reading goroutine calls it.
 func (f *inflow) put(m *conn.Msg) {
 	n, err := strconv.Atoi(string(m.Header.Get(payload.PartField)))
 	f.mu.Lock()
@@ -134,7 +135,8 @@ func (f *inflow) put(m *conn.Msg) {
 	signal(f.wake)
 }
 
-// take waits for the next part. tell is how many bytes were taken so far, if it is time to tell the caller's link.
+// take waits for the next part and removes it. tell is the number of bytes consumed so far if it is time to report it
+// to the caller's link; else 0.
 func (f *inflow) take(ctx context.Context) (m *conn.Msg, more bool, tell int64, err error) {
 	for {
 		f.mu.Lock()
@@ -159,7 +161,7 @@ func (f *inflow) take(ctx context.Context) (m *conn.Msg, more bool, tell int64, 
 	}
 }
 
-// all returns how many bytes were taken.
+// all returns the number of consumed bytes, and marks it as reported.
 func (f *inflow) all() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"runnel/uplink/nats/payload"
 )
 
-// inParts returns the input of a call: these arguments, then it ends; or none, and then it waits for ctx.
+// inParts returns the input of a call: these arguments and the end. Without arguments, the input waits for ctx.
 func inParts(n int, part func(i int) any) func(context.Context) (client.Payload, bool, error) {
 	i := 0
 	return func(context.Context) (client.Payload, bool, error) {
@@ -26,7 +26,7 @@ func inParts(n int, part func(i int) any) func(context.Context) (client.Payload,
 	}
 }
 
-// endless is the input of a call that goes on: "x" at once, and then nothing.
+// endless is the input of a call that does not end: "x" at once, and then nothing.
 func endless() func(context.Context) (client.Payload, bool, error) {
 	i := 0
 	return func(ctx context.Context) (client.Payload, bool, error) {
@@ -67,7 +67,8 @@ func eachPart(ctx context.Context, inv *client.Invocation, take func(args []any)
 	return nil
 }
 
-// All parts of a call reach one callee, in order, though other routers offer the procedure too. Large ones wait for the callee.
+// All parts of a call reach one callee, in order, although other routers offer the procedure, too. Large parts wait for
+// the callee.
 func TestCallInParts(t *testing.T) { kit.EachNATS(t, testCallInParts) }
 
 func testCallInParts(t *testing.T, binary string) {
@@ -97,7 +98,7 @@ func testCallInParts(t *testing.T, binary string) {
 			}
 		}
 	}
-	// With a resource key they reach the callee of the key.
+	// With a resource key, they reach the callee of the key.
 	home := agreed(t, "com.collect", []*client.Client{caller, a.program(), b.program()}, "a", "b")
 	for key, name := range home {
 		r, err := a.program().Call(t.Context(), "com.collect", client.CallOptions{Input: inParts(2, func(i int) any { return i }), Extra: wamp.Sharding(key)}, client.Args(0))
@@ -106,7 +107,7 @@ func testCallInParts(t *testing.T, binary string) {
 			t.Errorf("%s: %s; others reach %s", key, got, name)
 		}
 	}
-	// 4 MB, for a callee that takes its time.
+	// The parts have 4 MB in all, and the callee is slow.
 	register(t, a, p, "com.measure", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		size := 0
 		err := eachPart(ctx, inv, func(args []any) { size += len(args[0].([]byte)) })
@@ -117,12 +118,12 @@ func testCallInParts(t *testing.T, binary string) {
 	if got := fmt.Sprint(r.Args()...); got != "4000000" {
 		t.Errorf("the callee got %s bytes", got)
 	}
-	// A part that no message can hold ends the call.
+	// A part that is too long for a message ends the call.
 	_, err = caller.Call(t.Context(), "com.measure", client.CallOptions{Input: inParts(2, func(int) any { return make([]byte, 1<<20) })}, client.Args(0))
 	if !errors.Is(err, wamp.PayloadSizeExceeded) {
 		t.Error(err)
 	}
-	// So does an error of the caller's input.
+	// An error of the caller's input ends the call, too.
 	broken := errors.New("the file is gone")
 	_, err = caller.Call(t.Context(), "com.measure", client.CallOptions{Input: func(context.Context) (client.Payload, bool, error) { return client.Payload{}, false, broken }}, client.Args(0))
 	if !errors.Is(err, broken) {
@@ -208,7 +209,7 @@ func testCallInPartsEnds(t *testing.T, binary string) {
 	}
 }
 
-// A part that is missing, repeated or of another call ends the call or has no effect, and so do more parts than may be under way.
+// Missing, repeated and foreign parts end the call or have no effect. So do more parts than may be in flight.
 func TestHostileParts(t *testing.T) { kit.EachNATS(t, testHostileParts) }
 
 func testHostileParts(t *testing.T, binary string) {

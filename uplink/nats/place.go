@@ -16,7 +16,7 @@ func (l *Link) place() client.Hop {
 	return client.Hop{Node: l.opts.Node}
 }
 
-// joined records the place of a new session at the local router.
+// joined records the realm's name from a new session at the local router.
 func (l *Link) joined(w client.Welcome) {
 	h := client.Hop{Node: l.opts.Node}
 	for f := w.Details.Fields(); f.Next(); {
@@ -33,8 +33,8 @@ func (l *Link) joined(w client.Welcome) {
 	l.readyOnce.Do(func() { close(l.ready) })
 }
 
-// wayOut returns the way of a local event with this router at its end. ok is false if the event has already been at
-// the cluster, or has crossed too many links.
+// wayOut returns the way of a local event, extended by this router. ok is false if the event has already been at the
+// cluster, or has crossed too many links.
 func (l *Link) wayOut(e *client.Event) (hops []client.Hop, ok bool) {
 	return l.extendWay(e.ForwardFor(), client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()})
 }
@@ -49,8 +49,8 @@ func (l *Link) extendWay(hops []client.Hop, by client.Hop) ([]client.Hop, bool) 
 	return append(hops, by), true
 }
 
-// wayIn returns the way of a message from the cluster with the cluster at its end. ok is false if the message has
-// already been here, or has crossed too many links. Streams also send back the link's own events. That is not a loop.
+// wayIn returns the way of a message from the cluster, extended by the cluster. ok is false if the message has already
+// been here, or has crossed too many links. Streams also send back the link's own events; these are no loop.
 func (l *Link) wayIn(hops []client.Hop) ([]client.Hop, bool) {
 	here := l.place()
 	if n := len(hops); n > 0 && visited(hops[n-1:], here) {
@@ -63,7 +63,7 @@ func (l *Link) wayIn(hops []client.Hop) ([]client.Hop, bool) {
 	return append(hops, l.cluster()), true
 }
 
-// cluster is the place of the cluster, made from its name or from the URL of its first server.
+// cluster returns the place of the cluster, made from its name or from the URL of its first server.
 func (l *Link) cluster() client.Hop {
 	if name := l.named.Load(); name != nil {
 		return client.Hop{Node: *name}

@@ -9,8 +9,9 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Probe connects to the first server as a link with these options would, and returns what the link would lack there.
-// Spool and Local are not needed. Probe publishes and creates nothing. err is the reason why the connection failed.
+// Probe connects to the first server like a link with these options, and returns the permissions and features that the
+// link would lack. It needs neither Spool nor Local. It publishes and creates nothing. err is the reason of a failed
+// connection.
 func Probe(ctx context.Context, opts Options) (missing []string, err error) {
 	l, err := New(opts)
 	if err != nil {

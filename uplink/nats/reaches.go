@@ -9,8 +9,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// reaches are the registrations by which the local router finds the nodes at other routers. They are needed for procedures that have
-// callees here, too: else the registration of an import leads to the link. Owned by runCalls.
+// reaches are the registrations by which the local router finds the nodes at other routers. They serve procedures that
+// also have local callees. For other procedures, the registration of an import leads to the link. Owned by runCalls.
 type reaches struct {
 	link    *Link
 	session wamp.ID // of the local router
@@ -22,7 +22,7 @@ type reached struct {
 	nodes        string               // what the link has reported to the router
 }
 
-// set makes the registrations those of the nodes at other routers.
+// set updates the registrations to the nodes at other routers.
 func (r *reaches) set(ctx context.Context) {
 	l := r.link
 	if w, _ := l.local.Welcome(); w.Session != r.session {
@@ -70,7 +70,7 @@ func (r *reaches) set(ctx context.Context) {
 	}
 }
 
-// tellReach tells the local router the nodes that the link reaches by a registration.
+// tellReach reports the nodes that the link reaches by a registration to the local router.
 func (l *Link) tellReach(ctx context.Context, p wamp.Pattern, nodes string) error {
 	_, err := l.local.Call(ctx, wamp.Reach, client.CallOptions{}, client.Args(p.URI, map[string]any{"match": p.Match.String()}, nodes))
 	return err
@@ -79,7 +79,7 @@ func (l *Link) tellReach(ctx context.Context, p wamp.Pattern, nodes string) erro
 // local returns the local pattern of an imported procedure.
 func (r *Rule) local() wamp.Pattern { return wamp.Pattern{URI: r.ToLocal(r.Procedure), Match: r.Match} }
 
-// importedPattern returns the local pattern of one of the cluster. ok is false if no rule imports all of it.
+// importedPattern returns the local pattern of a pattern of the cluster. ok is false if no rule imports all of it.
 func (l *Link) importedPattern(p wamp.Pattern) (local wamp.Pattern, ok bool) {
 	for _, r := range l.calls.imports {
 		local = wamp.Pattern{URI: r.ToLocal(p.URI), Match: p.Match}

@@ -15,7 +15,8 @@ import (
 	"runnel/uplink/nats/payload"
 )
 
-// Programs may use one reply subject for requests at the same time. Each gets its own answer, with the name that the program gave it.
+// A program may use one reply subject for several requests at a time. Each request gets its own answer, with the
+// request's name.
 func TestOneReplySubject(t *testing.T) { kit.EachNATS(t, testOneReplySubject) }
 
 func testOneReplySubject(t *testing.T, binary string) {
@@ -28,7 +29,7 @@ func testOneReplySubject(t *testing.T, binary string) {
 	register(t, a, p, "com.echo", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 		if inv.Args()[0] != "alone" {
 			made.Done()
-			made.Wait() // all are under way at a time
+			made.Wait() // all calls are pending at the same time
 		}
 		return client.Raw(inv.Payload), nil
 	})
@@ -51,21 +52,21 @@ func testOneReplySubject(t *testing.T, binary string) {
 		}
 		delete(want, got)
 	}
-	// Without a name the answer has none.
+	// The answer to a request without a name has no name.
 	kit.Must(t, p.Publish(conn.Out{Subject: "com.echo", Reply: "com.answers", Data: []byte(`"alone"`)}))
 	if got := kit.Receive(t, "an answer", answers); got != ` "alone"` {
 		t.Error(got)
 	}
 }
 
-// Permissions for answers and for calls that the server denies are in the state, with what to allow.
+// The state lists denied permissions for answers and calls, with the subjects to allow.
 func TestRefusedSubjectsOfLinks(t *testing.T) { kit.EachNATS(t, testRefusedSubjectsOfLinks) }
 
 func testRefusedSubjectsOfLinks(t *testing.T, binary string) {
 	for name, test := range map[string]struct {
 		permissions string
 		want        []string // in the state
-		probe       []string // in what the probe finds
+		probe       []string // in the result of Probe
 	}{
 		"all":              {`publish: ">", subscribe: ">"`, nil, nil},
 		"answers":          {`publish: ">", subscribe: ["com.>", "_RUNNEL.>"]`, []string{"subscribe to _INBOX.>"}, []string{"subscribe to _INBOX.>"}},

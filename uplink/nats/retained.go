@@ -15,19 +15,19 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Retained events are kept in a key-value bucket by their URI. A link puts an event there when it is delivered, and publishes the
-// values that it imports when it connects. A value that the bucket does not take goes back into the spool under a topic of its own. It is
-// held there, and sent again, until the bucket has it or a later value of the same topic.
+// A key-value bucket keeps retained events by their URI. A link puts an event there after its delivery. When the link
+// connects, it publishes the values that it imports. A value that the bucket does not accept goes back into the spool
+// under a topic of its own. The spool holds and resends it until the bucket has it, or a later value of the same topic.
 
 // latest records which values of the bucket the local realm has.
 type latest struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	born      time.Time         // when the bucket was made
+	born      time.Time         // when the bucket was created
 	revisions map[string]uint64 // by key
 }
 
-// newer notes a value, and reports whether the realm does not have it.
+// newer records a value, and reports whether the realm lacks it.
 func (l *latest) newer(e *jetstream.Entry) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,11 +45,11 @@ func (l *latest) newer(e *jetstream.Entry) bool {
 const (
 	maxKeys = 64 << 10 // retained events that a link imports
 
-	// A realm whose spool is not on disk keeps this much for a bucket that is unavailable.
+	// A realm whose spool is not on disk keeps this many bytes for an unavailable bucket.
 	maxParked      = 1024
 	maxParkedBytes = 1 << 20
 
-	// bucketMark begins the topic of a value in the spool. No URI has a space.
+	// bucketMark begins the topic of a value in the spool. No URI contains a space.
 	bucketMark = "bucket "
 
 	bucketReason = "the bucket does not store it: %w"
@@ -58,11 +58,11 @@ const (
 // value is a retained event for the bucket.
 type value struct {
 	topic, key, origin string
-	event              *spool.Event // as the spool has returned it
+	event              *spool.Event // from the spool
 	out                conn.Out     // header and data
 }
 
-// value returns the value of an event of a topic that has become message m; nil: it is not retained.
+// value returns the value of an event that was converted to message m; nil: the event is not retained.
 func (l *Link) value(e *spool.Event, topic string, m *conn.Out) *value {
 	if l.opts.Bucket == "" || e.Gap != nil || string(m.Header.Get(payload.RetainField)) != "true" {
 		return nil
@@ -70,7 +70,7 @@ func (l *Link) value(e *spool.Event, topic string, m *conn.Out) *value {
 	return &value{topic, subject.Key(topic), string(m.Header.Get(payload.OriginField)), e, *m}
 }
 
-// again returns the value as an event that waits in the spool.
+// again returns the value as an event for the spool.
 func (v *value) again() spool.Event {
 	e := spool.Event{Class: max(v.event.Class, spool.Disk), Time: v.event.Time, Topic: bucketMark + v.topic, Options: v.event.Options,
 		Payload: v.event.Payload, Expires: v.event.Expires}
@@ -80,25 +80,25 @@ func (v *value) again() spool.Event {
 	return e
 }
 
-// puts knows the newest value of each key that is being written to the bucket or waits for it. So no older value is written
-// after it.
+// puts tracks the newest value of each key that is being written to the bucket or waits for it. This prevents an older
+// value from being written after a newer one.
 type puts struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	keys   map[string]*putting
-	parked map[string]spool.Event // by topic: values that wait in memory, because the spool is not on disk
+	parked map[string]spool.Event // by topic: values waiting in memory, because the spool is not on disk
 	bytes  int                    // of these
 }
 
-// putting holds what the link still has to write for one key.
+// putting holds the pending writes of one key.
 type putting struct {
 	newest   string // origin of the newest value
 	owed     string // origin of the newest value in the spool; "": none is there
-	unproven int    // values that the bucket has not answered
+	unproven int    // number of values that the bucket has not answered
 }
 
-// send sends a value by a function that does not wait. It sends nothing and reports false if a newer value of the key is known. again
-// says that the value has waited in the spool in this run.
+// send sends a value by a function that does not wait. If a newer value of the key is known, it sends nothing and
+// returns false. again means that the value has waited in the spool in this run.
 func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,8 +111,8 @@ func (p *puts) send(v *value, again bool, by func() error) (sent bool, err error
 	return true, by()
 }
 
-// take makes a value the newest one of its key, and returns the key. It returns nil if a newer value is known. The caller
-// holds mu.
+// take makes a value the newest one of its key, and returns the key's state. It returns nil if a newer value is known.
+// The caller holds mu.
 func (p *puts) take(v *value, again bool) *putting {
 	k := p.keys[v.key]
 	if k == nil {
@@ -133,14 +133,15 @@ func (p *puts) take(v *value, again bool) *putting {
 	return k
 }
 
-// finish notes the outcome of a put. It reports whether the value is the newest one of its key. If it is, keep puts it into the spool, so
-// that no older one gets there after it; nil: it is stored, or it is in the spool already.
+// finish records the result of a put. It reports whether the value is the newest one of its key. If so, keep puts the
+// value into the spool under mu, so that no older value can follow it. keep is nil if the value is stored or already in
+// the spool.
 func (p *puts) finish(v *value, stored bool, keep func()) (newest bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.keys[v.key]
 	if k == nil {
-		k = &putting{newest: v.origin, unproven: 1} // there were too many
+		k = &putting{newest: v.origin, unproven: 1} // too many keys were pending
 	}
 	if k.unproven--; stored && k.owed == v.origin {
 		k.owed = ""
@@ -153,7 +154,7 @@ func (p *puts) finish(v *value, stored bool, keep func()) (newest bool) {
 	return newest
 }
 
-// noteInSpool notes that a value stays in the spool. It reports false if a newer one of the key is known.
+// noteInSpool records that a value stays in the spool. It returns false if a newer value of the key is known.
 func (p *puts) noteInSpool(v *value, again bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,14 +165,14 @@ func (p *puts) noteInSpool(v *value, again bool) bool {
 	return k != nil
 }
 
-// forgetIfIdle forgets a key for which nothing is left to write. The caller holds mu.
+// forgetIfIdle forgets a key without pending writes. The caller holds mu.
 func (p *puts) forgetIfIdle(key string, k *putting) {
 	if k.unproven <= 0 && k.owed == "" {
 		delete(p.keys, key)
 	}
 }
 
-// keepInMemory keeps a value in memory. It reports false if there is no room.
+// keepInMemory keeps a value in memory. It returns false if there is no room.
 func (p *puts) keepInMemory(e *spool.Event) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,7 +197,7 @@ func (p *puts) forgetInMemory(topic string) {
 	}
 }
 
-// takeFromMemory takes all values in memory.
+// takeFromMemory removes and returns all values in memory.
 func (p *puts) takeFromMemory() map[string]spool.Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,8 +206,8 @@ func (p *puts) takeFromMemory() map[string]spool.Event {
 	return parked
 }
 
-// prepareBucket makes the bucket, and brings its values into the realm. Values wait until it succeeds. An operator may delete a bucket
-// to make another one, so the link waits before it does that itself.
+// prepareBucket creates the bucket, and imports its values into the realm. Values wait until it succeeds. An operator
+// may delete a bucket to create another one, so the link waits before it creates one itself.
 func (s *session) prepareBucket(ctx context.Context) error {
 	o := &s.link.opts
 	if o.Bucket == "" {
@@ -238,14 +239,14 @@ func (s *session) prepareBucket(ctx context.Context) error {
 	return nil
 }
 
-// bucketFails notes that the bucket takes no values at present.
+// bucketFails records that the bucket currently accepts no values.
 func (s *session) bucketFails(err error) {
 	text := fmt.Errorf(bucketReason, err).Error()
 	s.bucketAway.Store(&text)
 	s.link.recordRule("bucket "+s.link.opts.Bucket, err)
 }
 
-// bucketIsBack makes the spool send the values that wait.
+// bucketIsBack makes the spool send the waiting values.
 func (s *session) bucketIsBack() {
 	was := s.bucketAway.Swap(nil)
 	s.link.recordRule("bucket "+s.link.opts.Bucket, nil)
@@ -267,7 +268,7 @@ func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) er
 	if err == nil {
 		p.value = l.value(e, topic, &m)
 	}
-	if p.value == nil { // it is damaged, or the link no longer has a bucket
+	if p.value == nil { // the value is damaged, or the link no longer has a bucket
 		l.opts.Spool.Ack(e.Sequence)
 		return nil
 	}
@@ -284,7 +285,7 @@ func (s *session) putAgain(ctx context.Context, e *spool.Event, topic string) er
 	}
 }
 
-// put puts a retained event into the bucket after it was delivered, or again. The caller has taken a slot.
+// put puts a retained event into the bucket after its delivery, or retries that. The caller has taken a slot.
 func (s *session) put(p parcel) {
 	v, b := p.value, s.bucket.Load()
 	if !p.waits {
@@ -305,7 +306,7 @@ func (s *session) put(p parcel) {
 
 var noBucket = "the bucket is not open yet"
 
-// answered handles the bucket's answer to a value. It does not wait.
+// answered handles the bucket's answer to a value without waiting.
 func (s *session) answered(p parcel, err error) {
 	l, v := s.link, p.value
 	closed := err != nil && (errors.Is(err, conn.ErrClosed) || s.open.Err() != nil)
@@ -335,7 +336,7 @@ func (s *session) answered(p parcel, err error) {
 	}
 }
 
-// noteSpooled notes that the spool keeps a value, or why it does not. The event itself was delivered.
+// noteSpooled records that the spool keeps a value, or why it cannot. The event itself was delivered.
 func (s *session) noteSpooled(p parcel, err error) {
 	if err == nil {
 		s.finish(p)
@@ -345,7 +346,7 @@ func (s *session) noteSpooled(p parcel, err error) {
 	s.reject(p.sequence, p.topic, err)
 }
 
-// wait holds a value from the spool until the bucket takes it.
+// wait holds a value from the spool until the bucket accepts it.
 func (s *session) wait(p parcel, err error) {
 	l := s.link
 	if !l.puts.noteInSpool(p.value, p.again) {
@@ -361,7 +362,7 @@ func (s *session) wait(p parcel, err error) {
 	l.opts.Spool.Ack(p.sequence)
 }
 
-// finish takes an event out of the spool that is where it belongs, and gives its slot back.
+// finish removes a delivered event from the spool, and releases its slot.
 func (s *session) finish(p parcel) {
 	s.link.opts.Spool.Ack(p.sequence)
 	if !p.waits {
@@ -370,7 +371,7 @@ func (s *session) finish(p parcel) {
 	<-s.slots
 }
 
-// publishBucket publishes those values of the bucket that the rules import.
+// publishBucket publishes the values of the bucket that the rules import.
 func (s *session) publishBucket(b *jetstream.Bucket) {
 	ctx, done := context.WithCancel(s.open)
 	defer done()
@@ -393,7 +394,7 @@ func (s *session) publishBucket(b *jetstream.Bucket) {
 		return
 	}
 	s.link.log.Warn("cannot import retained events; retrying", "bucket", b.Name, "err", err)
-	s.bucketFails(err) // it may be deleted; see prepareBucket
+	s.bucketFails(err) // the bucket may have been deleted; see prepareBucket
 	s.watching.Store(false)
 	signal(s.trouble)
 }

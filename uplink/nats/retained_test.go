@@ -15,7 +15,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A bucket keeps retained events for realms that connect later. A realm gets each of them once, and knows that it is retained.
+// A bucket keeps retained events for realms that connect later. A realm gets each of them once, marked as retained.
 func TestRetainedEvents(t *testing.T) { kit.EachNATS(t, testRetainedEvents) }
 
 func testRetainedEvents(t *testing.T, binary string) {
@@ -62,12 +62,12 @@ func testRetainedEvents(t *testing.T, binary string) {
 	b.await("down", func(s uplink.State) bool { return !s.Up })
 	server.Start(t)
 	b.await("up", isUp)
-	publish("com.example.new", "x") // the bucket has been read when its value is there
+	publish("com.example.new", "x") // the link has read the bucket once the realm has this value
 	kit.Eventually(t, "the next retained event", func() bool { return kept("com.example.new") == "[x] true" })
 	expect(t, heard, "com.example.new [x] map[]")
 }
 
-// A user without permission sees which rule is refused, and what to allow. Events of other rules cross.
+// The state shows which rule the server denies, and which subject to allow. Events of other rules cross.
 func TestPermissions(t *testing.T) { kit.EachNATS(t, testPermissions) }
 
 func testPermissions(t *testing.T, binary string) {
@@ -95,7 +95,7 @@ func testPermissions(t *testing.T, binary string) {
 	a.await("the stream is refused", func(s uplink.State) bool { return strings.Contains(fmt.Sprint(s.Refused), "create stream RUNNEL: ") })
 }
 
-// An event keeps its time and how long it means anything. A link sends no event whose time is over.
+// An event keeps its time and its remaining lifetime. A link does not send an expired event.
 func TestTimes(t *testing.T) { kit.EachNATS(t, testTimes) }
 
 func testTimes(t *testing.T, binary string) {

@@ -9,19 +9,19 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Rule says what crosses the link.
+// Rule selects the events or calls that cross the link.
 type Rule struct {
 	uplink.Rule
 	Retain bool // exported and imported events are retained at the far side
 }
 
-// CheckExport returns the reason why events or calls cannot go out by the rule, or nil.
+// CheckExport returns the reason why the rule cannot export events or calls, or nil.
 func (r *Rule) CheckExport() error {
 	_, err := r.subject(r.ToRemote(r.URI()))
 	return err
 }
 
-// CheckImport returns the reason why events or calls cannot come in by the rule, or nil.
+// CheckImport returns the reason why the rule cannot import events or calls, or nil.
 func (r *Rule) CheckImport() error {
 	_, err := r.subject(r.URI())
 	return err

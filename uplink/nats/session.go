@@ -29,25 +29,25 @@ type session struct {
 	prepared    chan struct{} // closed once it is known whether JetStream answers
 	trouble     chan struct{} // holds one signal: JetStream has failed
 	slots       chan struct{} // an item for each event that JetStream has not answered
-	written     chan struct{} // holds one signal: sent has got an event
+	written     chan struct{} // holds one signal: an event was added to sent
 	proven      atomic.Bool   // JetStream has stored an event in this session
 	plain       atomic.Bool   // the cluster has no JetStream
 	away        atomic.Pointer[string]
-	sources     atomic.Pointer[map[string]bool]  // the streams that may answer events; nil: not known
+	sources     atomic.Pointer[map[string]bool]  // the streams that may acknowledge events; nil: unknown
 	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
-	bucketAway  atomic.Pointer[string]           // why the bucket takes no values; nil: it does
+	bucketAway  atomic.Pointer[string]           // why the bucket accepts no values; nil: it does
 	watching    atomic.Bool                      // the values of the bucket are being imported
 
 	// Owned by watchStreams.
-	silent     map[string]time.Time // consumers that do not answer, and since when
+	silent     map[string]time.Time // consumers that do not answer, and the start of their silence
 	streams    map[*way]storage     // of the rules
 	since      map[*way]time.Time   // when the durable imports began, by the clock of the servers
-	bucketGone time.Time            // when the bucket was missed that was there; zero: it is there
+	bucketGone time.Time            // when the existing bucket disappeared; zero: it exists
 
 	mu sync.Mutex
 	// Guarded by mu.
-	sent, flushed wave              // events of core NATS: to be flushed, and being flushed
-	refused       map[string]string // what the server says about the last subjects that may not be published to
+	sent, flushed wave              // events of core NATS before and during a flush
+	refused       map[string]string // the server's errors by denied subject, for the last ones
 	pulling       map[string]bool   // durable imports that are being consumed, by rule and stream
 	ended         map[string]*part  // durable imports that are no longer consumed
 	lacks         map[*need]bool    // permissions that the server has denied
@@ -59,14 +59,14 @@ type parcel struct {
 	topic    string
 	subject  string
 	value    *value // for the bucket, when the event was delivered; nil: it is not retained
-	waits    bool   // it is but a value that waits for the bucket
-	again    bool   // and has waited in this run
+	waits    bool   // it is only a value that waits for the bucket
+	again    bool   // the value has already waited in this run
 }
 
 // wave is events of core NATS that the server has not confirmed.
 type wave struct {
 	parcels []parcel
-	denied  map[string]string // by subject: what the server says; "": it does not deny it so far
+	denied  map[string]string // the server's error by subject; "": not denied so far
 }
 
 func (w *wave) add(p parcel) {
@@ -132,7 +132,7 @@ func (s *session) run(ctx context.Context) error {
 	return context.Cause(s.open)
 }
 
-// awaitAnswers waits briefly for the answers to everything that was sent.
+// awaitAnswers waits briefly for the answers to all sent messages.
 func (s *session) awaitAnswers() {
 	ctx, cancel := context.WithTimeout(s.open, leaveTime)
 	defer cancel()
@@ -155,7 +155,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// denied notes a subject for which the user has no permission. For subscriptions of topics and procedures see checkImports and offers.
+// denied records a subject for which the user has no permission. For subscriptions of topics and procedures see
+// checkImports and offers.
 func (s *session) denied(d *conn.Denied) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,12 +176,12 @@ func (s *session) denied(d *conn.Denied) {
 		if len(s.refused) < maxDenied {
 			break
 		}
-		delete(s.refused, other) // its next event is sent, and denied again
+		delete(s.refused, other) // the next event of this subject is sent, and denied again
 	}
 	s.refused[d.Subject] = d.Text
 }
 
-// need is a permission that no rule has.
+// need is a permission that belongs to no rule.
 type need struct {
 	prefix, what, allow string
 	publish, calls      bool // calls: only procedures need it
@@ -195,7 +196,7 @@ var needs = []need{
 	{linkSubject, "calls to one router", linkSubject + ">", true, true},
 }
 
-// need returns the permission that the server denies; nil: it is that of a rule.
+// need returns the permission that the server denies; nil: the permission belongs to a rule.
 func (s *session) need(d *conn.Denied) *need {
 	c := &s.link.calls
 	for i := range needs {
@@ -215,7 +216,7 @@ func (n *need) denial(text string) error {
 	return errors.New("the server says: " + text + "; allow the user of this link to " + verb + n.allow)
 }
 
-// checkNeeds notes which permissions the server has not denied in this session.
+// checkNeeds records which permissions the server has not denied in this session.
 func (s *session) checkNeeds() {
 	if s.conn.Flush(s.open) != nil {
 		return
@@ -244,7 +245,8 @@ func (s *session) reject(sequence uint64, topic string, err error) {
 	l.opts.Spool.Ack(sequence)
 }
 
-// publish sends an event of core NATS. confirm waits for the server's answer. No denial comes in between.
+// publish sends an event of core NATS. confirm waits for the server's answer. publish holds mu, so that no denial is
+// handled between sending and recording the event.
 func (s *session) publish(p parcel, m conn.Out) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,8 +259,7 @@ func (s *session) publish(p parcel, m conn.Out) error {
 	return nil
 }
 
-// confirm takes events of core NATS out of the spool when the server has them, that is, when it has answered a later
-// PING.
+// confirm removes events of core NATS from the spool once the server has them: when it has answered a later PING.
 func (s *session) confirm() {
 	for {
 		select {

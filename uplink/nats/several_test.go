@@ -23,8 +23,9 @@ func (p *plain) createStream(t *testing.T, name string, subjects ...string) {
 	kit.Must(t, err)
 }
 
-// A durable import reads all streams that store a part of its pattern, each in order and each event once. A stream that stores a part
-// later, while the link is down or up, is read from the beginning of the import.
+// A durable import reads all streams that store a part of its pattern, each in order and each event once. A stream may
+// begin to store a part later, while the link is down or up. The import reads its events since the beginning of the
+// import.
 func TestDurableImportOfSeveralStreams(t *testing.T) {
 	kit.EachNATS(t, testDurableImportOfSeveralStreams)
 }
@@ -90,13 +91,13 @@ func testDurableImportOfSeveralStreams(t *testing.T, binary string) {
 	for _, topic := range all {
 		publish(topic, 1000, 1)
 	}
-	hear(1000, 1, all...) // nothing came twice
+	hear(1000, 1, all...) // no event came twice
 	if s := a.link.State(); s.EventsDown.Dropped != 0 || len(s.Refused) > 0 {
 		t.Errorf("%+v", s)
 	}
 }
 
-// However many subjects the server denies, none of their events counts as forwarded.
+// Events of denied subjects never count as forwarded, however many subjects the server denies.
 func TestManyDeniedSubjects(t *testing.T) { kit.EachNATS(t, testManyDeniedSubjects) }
 
 func testManyDeniedSubjects(t *testing.T, binary string) {
@@ -119,7 +120,7 @@ func testManyDeniedSubjects(t *testing.T, binary string) {
 	})
 }
 
-// An event leaves the queue when its own stream has it. Programs and other streams may answer, too.
+// An event leaves the queue when its own stream has it, even if programs and other streams answer, too.
 func TestOthersAnswer(t *testing.T) { kit.EachNATS(t, testOthersAnswer) }
 
 func testOthersAnswer(t *testing.T, binary string) {

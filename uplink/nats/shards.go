@@ -16,25 +16,26 @@ import (
 	"runnel/uplink/nats/payload"
 )
 
-// A call with a resource key goes to one node among those of all routers. Each link tells the others the nodes of its sharded registrations:
+// A call with a resource key goes to one node among those of all routers. Each link announces the nodes of its sharded
+// registrations to the others:
 //
 //	_RUNNEL.calls    Runnel-Type: nodes, Runnel-Link: 7ABC    [["com.example.store", "exact", "n1", "n2"]]
 //
-// It does so when the nodes change, from time to time, and to a link that asks, which all do when they connect. So all links choose the same
-// node (wamp.Weigh), and send the call to the subject of its link:
+// It does so when the nodes change, at intervals, and when a link asks. Every link asks when it connects. All links
+// therefore choose the same node (wamp.Weigh), and send the call to the subject of its link:
 //
 //	_RUNNEL.link.7ABC.com.example.store    Runnel-Type: call, Runnel-Key: sn4711    0.5
 //
-// The local router learns the nodes of the others (reaches), so that a callee of its own does not take the calls for them. A link that
-// gets a call with a key at the procedure's own subject passes it on to the link that it is for.
+// The link reports the nodes of the others to the local router (reaches), so that a local callee does not get their
+// calls. If a link gets a call with a key at the procedure's own subject, it passes the call on to the right link.
 
 const (
-	maxPeers     = 1024    // links whose nodes are known
-	maxAnnounced = 1 << 20 // bytes of what they have announced
+	maxPeers     = 1024    // other links with known nodes
+	maxAnnounced = 1 << 20 // bytes of their announcements
 )
 
-// announceEvery is the pause between two announcements without a change. A link that misses three of another forgets its nodes. Tests
-// shorten it.
+// announceEvery is the time between two announcements without a change. A link that misses three announcements of
+// another forgets its nodes. Tests shorten it.
 var announceEvery = 30 * time.Second
 
 // shards are the sharded registrations of this link and of the others. The zero value has none.
@@ -42,11 +43,11 @@ type shards struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	own   map[wamp.Pattern][]string // nodes of the local realm, by patterns of the cluster
-	text  []byte                    // own, as announced to the others; nil: nothing was announced yet
+	text  []byte                    // own, as announced to the others; nil: not announced yet
 	peers map[string]*peer          // by the names of their links
-	size  int                       // bytes of what the peers have announced
+	size  int                       // bytes of the peers' announcements
 	known map[wamp.Pattern]bool     // patterns of peers; nil: not made yet
-	rules uplink.RuleSet[[]place]   // valid as long as known is
+	rules uplink.RuleSet[[]place]   // valid while known is not nil
 }
 
 // peer is another link with sharded registrations.
@@ -57,10 +58,10 @@ type peer struct {
 	heard  time.Time
 }
 
-// place is where a node is.
+// place is the location of a node.
 type place struct{ node, router, link string } // link "": in the local realm
 
-// learn records what another link has announced. It reports whether that differs from before.
+// learn records the announcement of another link. It reports whether the nodes have changed.
 func (h *shards) learn(link, router string, text []byte) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,7 +93,7 @@ func (h *shards) drop(link string) bool {
 	return h.forget(link)
 }
 
-// forget is drop. mu is held.
+// forget implements drop. The caller holds mu.
 func (h *shards) forget(link string) bool {
 	h.known = nil
 	p := h.peers[link]
@@ -104,7 +105,7 @@ func (h *shards) forget(link string) bool {
 	return true
 }
 
-// expire forgets the links that have announced nothing for a time; 0: all. It reports whether there were any.
+// expire forgets the links that have announced nothing for a time; 0: all links. It reports whether there were any.
 func (h *shards) expire(after time.Duration) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,7 +125,8 @@ func (h *shards) shares(p wamp.Pattern, here string) bool {
 	return h.known[p]
 }
 
-// set notes the nodes of the local realm. It reports whether the others are to be told. left is how many registrations they can't be told.
+// set records the nodes of the local realm. news means that they must be announced to the others. left is the number of
+// registrations that do not fit into the announcement.
 func (h *shards) set(own map[wamp.Pattern][]string) (news bool, left int) {
 	list := make([]payload.Shard, 0, len(own))
 	for p, nodes := range own {
@@ -148,7 +150,7 @@ func (h *shards) set(own map[wamp.Pattern][]string) (news bool, left int) {
 	return true, len(list) - fit
 }
 
-// build makes known and rules. mu is held.
+// build makes known and rules. The caller holds mu.
 func (h *shards) build(here string) {
 	if h.known != nil {
 		return
@@ -175,7 +177,7 @@ func (h *shards) build(here string) {
 	}
 }
 
-// choose returns where a call is to go by its resource key. ok is false if no link has announced nodes for it.
+// choose returns the target of a call by its resource key. ok is false if no node is known for the procedure.
 func (h *shards) choose(uri, key, here string) (best place, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -190,13 +192,13 @@ func (h *shards) choose(uri, key, here string) (best place, ok bool) {
 	return best, ok
 }
 
-// before reports whether a place comes first of two with the same node.
+// before reports whether p precedes q; both have the same node.
 func (p place) before(q place) bool {
 	return cmp.Or(strings.Compare(p.router, q.router), strings.Compare(p.link, q.link)) < 0
 }
 
-// beyond returns the nodes at other routers, by patterns of the cluster that overlap one of this link's. A node that is here, too, is left
-// out if the others take it to be here.
+// beyond returns the nodes at other routers, by patterns of the cluster that overlap a pattern of this link. It omits a
+// node that is also here if the other links choose this router for it.
 func (h *shards) beyond(here string) map[wamp.Pattern][]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -232,14 +234,14 @@ func (s *session) learnNodes(m *conn.Msg) {
 	l, name := s.link, string(m.Header.Get(payload.LinkField))
 	hops, ok := payload.ParseHops(string(m.Header.Get(payload.HopsField)))
 	if !ok || len(hops) != 1 || visited(hops, l.place()) || !isLink(name) {
-		return // a link of this router has announced it
+		return // the message is invalid, or it comes from a link of this router
 	}
 	if l.calls.shards.learn(name, routerOf(hops[0]), m.Data) {
 		signal(l.calls.dirty)
 	}
 }
 
-// announce tells the nodes of the local realm to all links, or to one that has asked.
+// announce sends the nodes of the local realm to all links, or to one that has asked.
 func (s *session) announce(to string) {
 	h := &s.link.calls.shards
 	h.mu.Lock()

@@ -30,7 +30,7 @@ func shard(t *testing.T, s *site, procedure, node, name string) *client.Registra
 	return r
 }
 
-// homes calls a procedure with 40 resource keys and returns who has answered by key; an error counts as an answer.
+// homes calls a procedure with 40 resource keys and returns the answering callee by key; an error counts as an answer.
 func homes(t *testing.T, c *client.Client, procedure string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -44,7 +44,8 @@ func homes(t *testing.T, c *client.Client, procedure string) map[string]string {
 	return found
 }
 
-// agreed waits until all callers reach the same callees, these and no others, and returns them by resource key. Then the callees stay the same.
+// agreed waits until all callers reach the same callees, exactly these, and returns them by resource key. It then
+// checks that the callees stay the same.
 func agreed(t *testing.T, procedure string, callers []*client.Client, callees ...string) map[string]string {
 	t.Helper()
 	var last []map[string]string
@@ -82,7 +83,7 @@ func agreed(t *testing.T, procedure string, callers []*client.Client, callees ..
 	return first
 }
 
-// Calls with one resource key reach one callee, whichever router they are made at. Few keys move when callees come and go.
+// Calls with one resource key reach one callee, from whichever router. Few keys move when callees come and go.
 func TestShardedCalls(t *testing.T) { kit.EachNATS(t, testShardedCalls) }
 
 func testShardedCalls(t *testing.T, binary string) {
@@ -97,7 +98,7 @@ func testShardedCalls(t *testing.T, binary string) {
 	callers := []*client.Client{a.program(), b.program(), c.program()}
 	before := agreed(t, "com.store", callers, "a1", "a2", "b3")
 
-	// A program that speaks only NATS names the key in the header. Without a key any callee answers.
+	// A program that speaks only NATS sets the key in the header. Without a key any callee answers.
 	p := alone(t, servers[1])
 	p.offered(t, "com.store", true)
 	for key, home := range before {
@@ -125,7 +126,7 @@ func testShardedCalls(t *testing.T, binary string) {
 			t.Errorf("%s was at %s, and is at %s with a callee of the same name", key, home, again[key])
 		}
 	}
-	// A link that ends takes its callees along; so does one whose server ends.
+	// The callees of a link disappear when the link or its server ends.
 	shard(t, b, "com.store", "n4", "b4")
 	agreed(t, "com.store", callers, "a1", "a2", "c3", "b4")
 	c.stop()
@@ -136,7 +137,8 @@ func testShardedCalls(t *testing.T, binary string) {
 	agreed(t, "com.store", callers[:1], "a1", "a2")
 }
 
-// Callees without a node key are known by their authid, which is the same for all here. One of them gets all calls with a key.
+// Callees without a node key are identified by their authid, which is the same for all here. One of them gets all calls
+// with a key.
 func TestShardsOfOneName(t *testing.T) { kit.EachNATS(t, testShardsOfOneName) }
 
 func testShardsOfOneName(t *testing.T, binary string) {
@@ -155,7 +157,7 @@ func testShardsOfOneName(t *testing.T, binary string) {
 	}
 }
 
-// A link that has gone without a word gets no calls any more, and the call that finds out reaches another callee.
+// A link that disappears silently gets no more calls. The call that detects this reaches another callee.
 func TestShardIsGone(t *testing.T) { kit.EachNATS(t, testShardIsGone) }
 
 func testShardIsGone(t *testing.T, binary string) {
@@ -206,7 +208,7 @@ func testShardIsGone(t *testing.T, binary string) {
 	}
 }
 
-// The best registration of all routers takes the calls with a key: an exact one before a prefix.
+// The best registration of all routers gets the calls with a key: an exact one before a prefix.
 func TestShardsOfPatterns(t *testing.T) { kit.EachNATS(t, testShardsOfPatterns) }
 
 func testShardsOfPatterns(t *testing.T, binary string) {
@@ -231,7 +233,7 @@ func testShardsOfPatterns(t *testing.T, binary string) {
 	})
 }
 
-// Rules of a single procedure work as prefixes do. When the other callee has gone, the one here takes all calls.
+// Rules of a single procedure work like prefixes. When the other callee has gone, the local one gets all calls.
 func TestShardsOfOneRule(t *testing.T) { kit.EachNATS(t, testShardsOfOneRule) }
 
 func testShardsOfOneRule(t *testing.T, binary string) {
@@ -250,14 +252,14 @@ func testShardsOfOneRule(t *testing.T, binary string) {
 	agreed(t, "com.store", callers, "b")
 }
 
-// renamed is a rule by which com.here. is com. at the cluster.
+// renamed is a rule that maps com.here. to com. at the cluster.
 func renamed(procedure string) nats.Rule {
 	r := procedures(procedure)
 	r.LocalPrefix, r.RemotePrefix = "com.here.", "com."
 	return r
 }
 
-// A link tells its nodes again from time to time, and forgets those of a link that does not.
+// A link announces its nodes at intervals, and forgets the nodes of a link that does not.
 func TestNodesAreToldAgain(t *testing.T) {
 	defer nats.ShortenAnnouncements()()
 	kit.EachNATS(t, testNodesAreToldAgain)

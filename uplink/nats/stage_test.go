@@ -87,7 +87,7 @@ func (s *site) start(opts nats.Options, servers ...*kit.NATS) {
 	}
 }
 
-// serverDial returns how links connect to a server.
+// serverDial returns a function that connects a link to a server.
 func (s *site) serverDial(server *kit.NATS) func(ctx context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer
@@ -108,7 +108,7 @@ func (s *site) close() {
 	s.served.Wait()
 }
 
-// dial is how the link and programs connect to the router.
+// dial connects the link or a program to the router.
 func (s *site) dial(context.Context) (client.Conn, error) {
 	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
 	s.served.Go(func() { s.router.Serve(far) })
@@ -132,7 +132,7 @@ func (s *site) received() chan string {
 	return heard
 }
 
-// await waits until the link's state is as it should be.
+// await waits until the link's state meets a condition.
 func (s *site) await(what string, is func(uplink.State) bool) {
 	s.t.Helper()
 	kit.Eventually(s.t, what, func() bool { return is(s.link.State()) }, func() string { return fmt.Sprintf("%+v", s.link.State()) })
@@ -161,8 +161,8 @@ func expect(t *testing.T, heard <-chan string, want ...string) {
 type plain struct {
 	*conn.Conn
 	js    *jetstream.JetStream
-	heard chan string // what it hears below com., as "subject payload"
-	all   *conn.Sub   // the subscription to that
+	heard chan string // messages below com., as "subject payload"
+	all   *conn.Sub   // the subscription to these
 }
 
 // newPlain connects to a server and subscribes.
@@ -220,7 +220,7 @@ func (p *plain) stored(t *testing.T, stream string) (n uint64) {
 	return info.State.Messages
 }
 
-// expectStored reads a stream, which has these messages and no other. Plain subscribers may hear repetitions.
+// expectStored reads a stream and checks that it has exactly these messages. Plain subscribers may get repetitions.
 func (p *plain) expectStored(t *testing.T, stream string, want ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)

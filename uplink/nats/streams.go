@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	settle     = 200 * time.Millisecond // after a failure, before the next check; doubles up to settleLast if further failures follow
+	settle     = 200 * time.Millisecond // pause after a failure, before the next check; doubles up to settleLast with further failures
 	settleLast = 10 * time.Second
-	askAgain   = 2 * time.Second // between two checks of a JetStream that does not answer
+	askAgain   = 2 * time.Second // time between two checks of a JetStream that does not answer
 	askSeldom  = time.Minute     // the longest pause before another attempt to create a stream or consumer without permission
 	duplicates = 5 * time.Minute // how long a stream recognizes repetitions by Nats-Msg-Id
 )
 
-// watchStreams checks whether JetStream answers, creates the stream and the consumers, and repeats that after
-// failures. While JetStream does not answer, topics of class disk and durable are held.
+// watchStreams checks whether JetStream answers, creates the stream and the consumers, and repeats that after failures.
+// While JetStream does not answer, the spool holds topics of class disk and durable.
 func (s *session) watchStreams(ctx context.Context) {
 	pause, calm := askAgain, settle
 	var last time.Time // when a failure was last noticed
-	disturbed := false // by a failure, since the last check
+	disturbed := false // a failure has occurred since the last check
 	for first := true; ; first = false {
 		made, err := s.prepare(ctx)
 		if ctx.Err() != nil {
@@ -48,7 +48,7 @@ func (s *session) watchStreams(ctx context.Context) {
 			close(s.prepared)
 		}
 		if err == nil && (made || was != nil || disturbed) {
-			s.link.opts.Spool.Retry() // the stream may have had no leader for a moment
+			s.link.opts.Spool.Retry() // the stream may have lacked a leader for a moment
 		}
 		disturbed = false
 		waiting, unfinished := false, false
@@ -85,11 +85,11 @@ func (s *session) watchStreams(ctx context.Context) {
 // storage is the streams of a rule.
 type storage struct {
 	streams []string
-	err     error // why there are none
+	err     error // why they are missing
 }
 
-// prepare makes the streams that the rules need. made reports whether it has made one. err is not nil while JetStream
-// is unavailable.
+// prepare creates the streams that the rules need. made reports whether it has created one. err is not nil while
+// JetStream is unavailable.
 func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	var missing []*way
 	names, complete := make(map[string]bool), true
@@ -103,7 +103,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 		case jetstream.Temporary(err):
 			return false, err
 		case err != nil:
-			complete = false // the user may publish, but not ask
+			complete = false // the user may publish, but may not use the API
 		case len(streams) == 0:
 			missing = append(missing, w)
 			continue
@@ -157,13 +157,13 @@ func (s *session) goPlain() {
 
 var errNoKeeper = errors.New("the NATS server has no JetStream, so events that are published while the link is down are lost; start it with JetStream, or import without store = \"durable\"")
 
-// isPlain reports whether an error means that the server has no JetStream at all.
+// isPlain reports whether an error means that the server does not have JetStream.
 func (s *session) isPlain(err error) bool {
 	return jetstream.IsCode(err, jetstream.CodeNotEnabled, jetstream.CodeNotForAccount) ||
 		errors.Is(err, conn.ErrNoResponders) && !s.conn.Info().JetStream
 }
 
-// makeStream makes the link's stream, or adds subjects to it.
+// makeStream creates the link's stream, or adds subjects to it.
 func (s *session) makeStream(ctx context.Context, missing []*way) error {
 	o := &s.link.opts
 	info, err := s.js.Stream(ctx, o.Stream)
@@ -192,7 +192,7 @@ func (s *session) makeStream(ctx context.Context, missing []*way) error {
 	return err
 }
 
-// replicas returns how many servers keep the streams that the link creates.
+// replicas returns the number of replicas of streams that the link creates.
 func (s *session) replicas() int {
 	switch {
 	case s.link.opts.Replicas > 0:

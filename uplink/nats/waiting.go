@@ -16,7 +16,7 @@ import (
 	"runnel/uplink/nats/payload"
 )
 
-// answers holds the answers to a request that are not handled yet.
+// answers holds the unhandled answers to a request.
 type answers struct {
 	wake chan struct{} // holds one signal
 
@@ -29,7 +29,7 @@ type answers struct {
 
 var errProgressNotTaken = client.NewError(wamp.Canceled.Error(), "progressive results were not read in time")
 
-// put adds an answer or the end of the connection. The goroutine that reads calls it.
+// put adds an answer or the end of the connection. The connection's reading goroutine calls it.
 func (a *answers) put(m *conn.Msg, err error) {
 	a.mu.Lock()
 	switch {
@@ -62,13 +62,13 @@ type waiting struct {
 	request *conn.Out
 	call    *client.Invocation
 	in      *answers
-	at      string   // the link that the request went to; "": to any
+	at      string   // the target link of the request; "": any link
 	parts   *outflow // nil: the arguments do not come in parts
 
 	heard    bool            // the link has answered
 	canceled <-chan struct{} // nil: the call was canceled
 	timer    *time.Timer
-	quiet    time.Duration // of the timer
+	quiet    time.Duration // duration of the timer
 	probing  bool          // the timer starts the probe
 	silence  wamp.Failure  // of a call without answer
 }
@@ -112,7 +112,7 @@ func (w *waiting) await(ctx context.Context) (client.Payload, error) {
 	}
 }
 
-// handle handles the answers that have arrived.
+// handle processes the arrived answers.
 func (w *waiting) handle(sending context.Context) (p client.Payload, over bool, err error) {
 	list, err := w.in.take()
 	for _, m := range list {
@@ -151,14 +151,14 @@ func (w *waiting) handle(sending context.Context) (p client.Payload, over bool, 
 	return p, false, err
 }
 
-// covered notes that the server cannot report whether the subject has a callee.
+// covered records that the server cannot report whether the subject has a callee.
 func (w *waiting) covered() {
 	if w.quiet != w.link.calls.times.life {
 		w.quiet, w.silence, w.probing = w.link.calls.times.covered, wamp.NoSuchProcedure, false
 	}
 }
 
-// silent probes, or ends a call without an answer.
+// silent handles a call without an answer: it probes, or ends the call.
 func (w *waiting) silent() (over bool, err error) {
 	if w.probing {
 		w.probe()
@@ -171,10 +171,10 @@ func (w *waiting) silent() (over bool, err error) {
 	return true, client.NewError(w.silence.Error(), fmt.Sprintf("the callee has sent no answer and no sign of life for %v", w.quiet))
 }
 
-// errGone means that the link to which a request was sent is no longer there, and that the call was not made.
+// errGone means that the target link of a request no longer exists, and that the call was not made.
 var errGone = errors.New("the link of the callee has gone")
 
-// unreachable handles the server's answer that the link of the callee is not there.
+// unreachable handles the server's answer that the callee's link does not exist.
 func (w *waiting) unreachable() error {
 	w.link.suspect(w.at)
 	if w.heard {
@@ -183,7 +183,7 @@ func (w *waiting) unreachable() error {
 	return errGone
 }
 
-// interrupt cancels the call. With wamp.Kill the callee's answer ends it.
+// interrupt cancels the call. With wamp.Kill, the call ends with the callee's answer.
 func (w *waiting) interrupt(ctx context.Context) (over bool, err error) {
 	mode := wamp.KillNoWait
 	if why := (*client.Interrupt)(nil); errors.As(context.Cause(ctx), &why) {
@@ -206,8 +206,8 @@ func (s *session) cancel(reply string, mode wamp.CancelMode) {
 		Add(payload.CallField, reply).Add(payload.ModeField, mode.String())})
 }
 
-// probe asks the other links whether they import topics that cover the subject of a call. It is a separate request:
-// without other links the server reports no responders for the probe, which says nothing about the call.
+// probe asks the other links whether they import topics that cover the subject of a call. It uses a separate request:
+// if there are no other links, the server reports no responders for the probe only, not for the call.
 func (w *waiting) probe() {
 	w.session.conn.Send(conn.Out{Subject: callsSubject, Header: conn.Header(nil).Add(payload.TypeField, payload.Probe).
 		Add(payload.CallField, w.request.Subject)}, w.link.calls.times.patience, func(m *conn.Msg, err error) {
@@ -240,10 +240,10 @@ func answerOf(m *conn.Msg, kind string) (client.Payload, error) {
 	return client.Raw(p), nil
 }
 
-// runtimeError is the URI of an error that has only a text.
+// runtimeError is the URI of an error with only a text.
 const runtimeError = "wamp.error.runtime_error"
 
-// serviceError returns the error of a micro service: nats.error.CODE with the text, and with the data if there are any.
+// serviceError returns the error of a micro service: nats.error.CODE with the text, and with the data if present.
 func serviceError(text, code string, p codec.Payload) error {
 	uri := "nats.error"
 	if n, err := strconv.ParseUint(code, 10, 31); err == nil {

@@ -58,7 +58,7 @@ type Link struct {
 	rules              []*rule
 	exported, imported uplink.RuleSet[*rule] // of topics
 	kept               []*kept               // made by declare
-	remotes            remotes               // locks for itself
+	remotes            remotes               // has its own lock
 	pulse              pulse
 	calls              atomic.Int64 // in progress at the centre
 	status             *uplink.Status
@@ -69,7 +69,7 @@ type Link struct {
 	export   uplink.Exporter
 	up       atomic.Pointer[context.Context] // done when the session at the centre ends; nil without a session
 	rejected atomic.Bool                     // an event was dropped in this session because the centre rejects it
-	trial    uplink.Trial                    // locks for itself
+	trial    uplink.Trial                    // has its own lock
 
 	// Owned by the remote client's goroutine.
 	draining  *drain

@@ -28,7 +28,7 @@ type watch struct {
 	side     *side
 	census   *census
 	found    func(knowledge, []offer) // called by run
-	inbox    inbox                    // locks for itself
+	inbox    inbox                    // has its own lock
 	isKnown  atomic.Bool              // the knowledge is known
 	patterns []wamp.Pattern           // what the rules are about
 	members  bool                     // the link itself may be among the subscribers or callees

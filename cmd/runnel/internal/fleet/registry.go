@@ -56,7 +56,7 @@ type Registry struct {
 	file    string
 	trouble string // why the registry cannot be used; "" if it can
 	log     *slog.Logger
-	states  states // locks for itself
+	states  states // has its own lock
 
 	mu sync.Mutex
 	// Guarded by mu.
