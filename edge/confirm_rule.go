@@ -27,8 +27,8 @@ func checkConfirmed(rules []ConfirmRule, strict bool) error {
 	return nil
 }
 
-// requireConfirmation replaces the realm's rules by others, which the caller has checked. The caller holds updating, once the realm
-// is open.
+// requireConfirmation replaces the realm's rules. The caller has checked the new rules. Once the realm is open, the
+// caller holds updating.
 func (m *realm) requireConfirmation(rules []ConfirmRule) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

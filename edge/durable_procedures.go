@@ -7,8 +7,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The procedures about durable subscriptions, in every realm. runnel.durable.ack and .keep act on the caller's own subscriptions and
-// need no permission; the others are for operators. With the keyword argument owner, a name means the subscription of that owner.
+// The procedures for durable subscriptions, in every realm. runnel.durable.ack and .keep act on the caller's own
+// subscriptions and need no permission; the others are for operators. The keyword argument owner selects the
+// subscription of that owner.
 const (
 	durablePrefix = "runnel.durable."
 	durableAck    = durablePrefix + "ack"
@@ -184,7 +185,8 @@ func (c *metaCall) durableDrop() ([]any, error) {
 	return []any{events}, nil
 }
 
-// durableReset answers runnel.durable.reset(name, from): the subscription begins again at from. It returns the size of its backlog.
+// durableReset answers runnel.durable.reset(name, from): it moves the subscription to from. It returns the size of the
+// backlog.
 func (c *metaCall) durableReset() ([]any, error) {
 	d, err := c.named()
 	if err != nil {

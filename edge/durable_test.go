@@ -301,7 +301,7 @@ func copyOf(t *testing.T, dir string) string {
 	return left
 }
 
-// A link that follows the meta API learns that the events of a durable subscription are wanted, whether a consumer is there or not.
+// A link that follows the meta API learns that a durable subscription needs events, with or without a consumer.
 func TestDurableIsWanted(t *testing.T) {
 	tell(t, Options{}, durableRealm(t), func(s *story) {
 		link, p := s.join(hello), s.join(hello)

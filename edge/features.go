@@ -83,7 +83,8 @@ var routerRoles = map[string]any{
 	}},
 }
 
-// rolesFor is routerRoles in each serializer. bareRolesFor is the same without features, for peers that accept only short messages.
+// rolesFor holds routerRoles in each serializer. bareRolesFor holds the roles without features, for peers that accept
+// only short messages.
 var (
 	rolesFor     = inEachSerializer(routerRoles)
 	bareRolesFor = inEachSerializer(map[string]any{"broker": map[string]any{}, "dealer": map[string]any{}})

@@ -44,8 +44,8 @@ func TestTimeLimit(t *testing.T) {
 	})
 }
 
-// A link at a centre: its durable subscription tells the rest of the time and the origin, refused events hold up the later ones, and
-// it removes what it no longer needs.
+// A link at a centre has a durable subscription. Its events have the remaining lifetime and the origin. Rejected events
+// delay later ones, and the link removes subscriptions that it no longer needs.
 func TestDurableSubscriptionOfLink(t *testing.T) {
 	const options = `[32,1,{"_durable":"import-1","_max_age":60000,"_origin":true},"com.t"]`
 	tell(t, Options{}, durableRealm(t), func(s *story) {

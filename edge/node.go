@@ -194,8 +194,9 @@ const maxNodes = maxHops
 // upstream is a connection from a realm to other routers.
 type upstream struct{ name string }
 
-// Above returns a function by which a part of this process reports which routers it connects the realm to: the next one first, and
-// none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and is refused when it reconnects.
+// Above returns a function by which a part of this process reports the routers that it connects the realm to: the next
+// one first, and none while the connection is down. A session whose node equals one of them gets GOODBYE, and is
+// rejected when it reconnects.
 func (r *Router) Above(realm, name string) func([]wamp.Node) {
 	p := &upstream{name} // while one connection replaces another, two have the same name
 	return func(nodes []wamp.Node) {

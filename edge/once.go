@@ -43,8 +43,9 @@ func readOrigin(d codec.Dict, internal bool) (key dedup.Key, sequence uint64, er
 	return key, 0, err
 }
 
-// checkOwner returns an error if a session names the owner of a numbering but may not. Such an event must not be stored, even where
-// its origin is ignored: after a restart the router would take it for the owner's, and the owner's own event for a repetition.
+// checkOwner returns an error if a session names the owner of a numbering without permission. Such an event must not be
+// stored, even where its origin is ignored. After a restart the router would take it for the owner's, and the owner's
+// own event for a repetition.
 func (s *session) checkOwner(d codec.Dict, o publishOptions) error {
 	if !o.origin || s.internal() {
 		return nil

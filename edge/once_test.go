@@ -290,8 +290,8 @@ func TestOnceOnlyAcrossRouters(t *testing.T) {
 	})
 }
 
-// Only a link of the router's own process names the owner of a numbering. Others could have the owner's events taken for repetitions after
-// a restart, because the origins of stored events are read again.
+// Only a link of the router's own process may name the owner of a numbering. After a restart the router reads the
+// origins of stored events. A forged origin would make it take the owner's events for repetitions.
 func TestOwnerIsNotForged(t *testing.T) {
 	realm := forwarding()
 	realm.State, realm.Durable = filepath.Join(t.TempDir(), "state"), []DurableRule{{Name: "d", URI: "com.t"}}
@@ -314,8 +314,9 @@ func TestOwnerIsNotForged(t *testing.T) {
 	})
 }
 
-// A gateway that was cut off sends again what its last session has sent. While the router still routes an event of that session, the later
-// ones of the new session wait, so that all arrive in order. Those of other gateways do not wait.
+// A gateway that was disconnected resends the events of its last session. While the router still routes an event of
+// that session, later events of the new session wait, so that all arrive in order. Events of other gateways do not
+// wait.
 func TestOnceOnlyInOrder(t *testing.T) {
 	tell(t, Options{}, forwarding(), func(s *story) {
 		gateway, other, watcher := s.gateway("gw-1"), s.gateway("gw-2"), s.join(hello)

@@ -14,8 +14,8 @@ const bufferStep = 16 << 10
 // needsRoom reports whether the buffer has no room for n more bytes. The caller holds mu.
 func (o *outbox) needsRoom(n int) bool { return cap(o.buf.Bytes)-len(o.buf.Bytes) < n }
 
-// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory. The caller holds
-// mu.
+// grow replaces the buffer by one with room for n more bytes. Without must it returns false if there is no memory. The
+// caller holds mu.
 func (o *outbox) grow(n int, must bool) bool {
 	next, ok := o.larger(len(o.buf.Bytes)+n, must)
 	if !ok {

@@ -118,8 +118,8 @@ func TestShardOfSeveralCallees(t *testing.T) {
 	}
 }
 
-// With a resource key, a node that a link reaches at another router takes the calls that have the highest weight there. The link gets the
-// key, and what it passes on itself stays here. Other calls stay here, too.
+// A node that a link reaches at another router gets the calls whose resource keys have the highest weight there. The
+// link gets the key. Calls that the link itself makes stay here, and so do other calls.
 func TestShardsBeyondALink(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		link, callee, caller := s.internal(helloAll), s.join(helloAll), s.join(helloAll)

@@ -22,7 +22,7 @@ type state struct {
 	close func() // writes what is left, and waits until it is on disk
 }
 
-// openState restores a realm from a directory. It runs before a session joins. It always succeeds, and logs what could not be read.
+// openState restores a realm from a directory, before a session joins. It always succeeds, and logs unreadable data.
 func openState(m *realm, dir string, durableSize int64) *state {
 	interval := m.router.options().StateSync
 	s := &state{stop: make(chan struct{}), done: make(chan struct{})}

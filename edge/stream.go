@@ -64,8 +64,8 @@ func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool
 	return true, p.forward(t, c, m.Payload, o.progress)
 }
 
-// dropLateChunk reports whether a CALL is a chunk of a call that has ended. The last chunk ends the memory of that call. The caller
-// holds pending.mu.
+// dropLateChunk reports whether a CALL is a chunk of a call that has ended. With the last chunk it forgets that call.
+// The caller holds pending.mu.
 func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
 	i := slices.Index(s.unfinished, request)
 	if i >= 0 && !more {

@@ -30,7 +30,8 @@ func DialStream(ctx context.Context, address string, secure bool, opts DialOptio
 	return opts.count(conn), nil
 }
 
-// ClientTLS returns the configuration of a TLS handshake on a connection from DialStream, for protocols that begin TLS by themselves.
+// ClientTLS returns the configuration of a TLS handshake on a connection from DialStream, for protocols that start TLS
+// themselves.
 func (o DialOptions) ClientTLS(address string) (*tls.Config, error) { return o.tlsConfig(address) }
 
 func (o DialOptions) count(conn net.Conn) net.Conn {

@@ -1,5 +1,6 @@
-// Package uplink holds what all links of a local realm to another system share. Package wamp links to a realm of a central
-// router, package mqtt to an MQTT broker, package nats to a NATS cluster; package spool keeps the events that wait for the far side.
+// Package uplink is the shared part of all links between a local realm and another system. Package wamp links to a
+// realm of a central router, package mqtt to an MQTT broker, and package nats to a NATS cluster. Package spool keeps
+// the events that wait for the far side.
 //
 //	rule.go          what crosses a link, and which of several rules decides
 //	connections.go   one connection to the far side after another

@@ -86,8 +86,8 @@ func (c *Client) SubscribeConfirming(
 // Redelivered reports whether an event of a durable subscription was delivered before.
 func (e *Event) Redelivered() bool { return e.flag("redelivered") }
 
-// Gap returns how many events of a durable subscription were dropped at this point, and why: size, count, age, permission, disk or damage. ok
-// is false if this is an event and no gap. The number is 0 if it is not known.
+// Gap returns the number of events of a durable subscription that were dropped at this point; 0: unknown. The reason is
+// size, count, age, permission, disk or damage. ok is false if this is an event and not a gap.
 func (e *Event) Gap() (events uint64, reason string, ok bool) {
 	gap, ok := field(e.Details, wamp.KeyGap).Dict()
 	if !ok {

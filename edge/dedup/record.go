@@ -58,8 +58,8 @@ func encodeFields(spans []span, fields ...any) []byte {
 	return record
 }
 
-// decode reads a record, and checks it: it may be another version's. It returns the numbers of a record of formMore in more, and those
-// of another one in routed.
+// decode reads a record and checks it, because another version may have written it. It returns the numbers of a record
+// of formMore in more, and those of any other record in routed.
 func decode(record []byte) (key Key, routed sequences, more []span, ok bool) {
 	value, err := codec.Value{Serializer: wamp.CBOR, Raw: record}.Any()
 	fields, _ := value.([]any)

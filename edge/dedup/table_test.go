@@ -123,8 +123,8 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-// A publication does not overtake one of its numbering that is being routed. That one and earlier ones are known meanwhile, and other
-// numberings do not wait.
+// A publication does not overtake a publication of its numbering that is being routed. Meanwhile that publication and
+// earlier ones are recognized as repetitions, and other numberings do not wait.
 func TestBeginWaitsItsTurn(t *testing.T) {
 	var table Table[int]
 	var old, next Client[int]

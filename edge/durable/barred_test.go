@@ -20,8 +20,8 @@ func (c collector) DeliverGap(g Gap) Verdict {
 	return Delivered
 }
 
-// Events that a consumer may not receive wait for one that may, if the subscription has no owner. The consumer gets the events behind
-// them.
+// If the subscription has no owner, events that a consumer may not receive wait for another consumer. The first
+// consumer gets the events after them.
 func TestBarredEventsWait(t *testing.T) {
 	dir := t.TempDir()
 	s := openShelf(t, dir, 0)

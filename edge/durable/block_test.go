@@ -72,8 +72,8 @@ func manyShapes(n int) (events []Publication) {
 	return events
 }
 
-// Events that share a block come back as they were, whatever they have in common, with the place of their block. The size of an event is
-// that of its bytes.
+// Events that share a block are read back unchanged, with the position of their block, whatever they have in common.
+// The size of an event is the size of its own bytes.
 func TestBlock(t *testing.T) {
 	events := manyShapes(300)
 	var k packer
@@ -139,7 +139,8 @@ func TestBlockBytes(t *testing.T) {
 	}
 }
 
-// A record that was cut anywhere has the events before that, and no panic. A record of another kind or without a position has none.
+// Reading a truncated record returns the events before the cut, without a panic. A record of another kind or without a
+// position has no events.
 func TestShortRecord(t *testing.T) {
 	options := func(*store.Event) error { return nil }
 	for _, record := range [][]byte{block(300, manyShapes(20)...), gapOf(300, loss{300, "disk", 300})} {

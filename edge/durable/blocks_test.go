@@ -13,8 +13,8 @@ import (
 	"runnel/test/kit"
 )
 
-// openBlocks opens a store with n events of 100 bytes, in positions 1, 2, 3, ..., that were written at once. ends are the positions of the
-// last events of the blocks.
+// openBlocks opens a store with n events of 100 bytes at the positions 1, 2, 3, ..., written in one batch. ends are the
+// positions of the last events of the blocks.
 func openBlocks(t *testing.T, dir string, n int) (s *shelf, ends []uint64) {
 	t.Helper()
 	s = openShelf(t, dir, 0, func(s *Store) {
@@ -40,7 +40,8 @@ func openBlocks(t *testing.T, dir string, n int) (s *shelf, ends []uint64) {
 	return s, ends
 }
 
-// A consumer whose window is smaller than a block gets the events of the block in order, each once, also over a restart of the router.
+// A consumer whose window is smaller than a block gets the events of the block in order, each once, even across a
+// restart of the router.
 func TestWithinABlock(t *testing.T) {
 	dir := t.TempDir()
 	const n = 400
@@ -120,8 +121,8 @@ func TestDamagedBlock(t *testing.T) {
 	})
 }
 
-// A batch that ends near the end of a page is filled up to it, so that the next one does not write the page again. The filling takes at
-// most a quarter of the batch.
+// A batch that ends near the end of a page is padded to that end, so that the next batch does not rewrite the page. The
+// padding takes at most a quarter of the batch.
 func TestAlign(t *testing.T) {
 	const batchOf = 400
 	total := batchOf + journal.Overhead

@@ -65,8 +65,8 @@ func (c *clerk) answer() Verdict {
 	return Delivered
 }
 
-// attachBoth attaches two consumers, of which the first is tried first, and waits until a pass with both has ended. The first has a
-// MaxAge.
+// attachBoth attaches two consumers, and waits until a pass with both has ended. The store tries the first consumer
+// first; it has a MaxAge.
 func (d *Subscription) attachBoth(first, second *clerk, age time.Duration) {
 	gate := make(chan struct{})
 	first.room, second.room = gate, gate

@@ -370,8 +370,8 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
-// A consumer's limit of the age means nothing for the next one that is tried for the same event, whether the first has no room, may not
-// receive the event, or is the one for which it is too old.
+// The age limit of one consumer does not apply to the next consumer that is tried for the same event. The first one has
+// no room, may not receive the event, or rejects its age.
 func TestMaxAgeOfAnother(t *testing.T) {
 	for name, first := range map[string]*clerk{
 		"no room":      {verdict: func() Verdict { return Full }},

@@ -118,7 +118,8 @@ func files(t *testing.T, dir string) []string {
 	return list
 }
 
-// A log that was torn, damaged or emptied is opened; the other events are delivered, and the damage is a gap that is reported once.
+// A torn, damaged or empty log can be opened. The intact events are delivered, and the damage is reported once, as a
+// gap.
 func TestDamagedLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(b []byte) []byte
@@ -279,8 +280,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// The events that were in flight at a session when it ended come after the newer ones that another session has had meanwhile. They are
-// in order, and all of them are marked.
+// The events that were in flight when a session ended follow newer events that another session has received meanwhile.
+// They arrive in order, and all of them are marked.
 func TestOverlappingSessions(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})

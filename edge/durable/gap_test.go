@@ -10,7 +10,8 @@ import (
 	"runnel/test/kit"
 )
 
-// Events beyond the bound are dropped, and a gap comes in their place. It comes again until it is acknowledged, and grows meanwhile.
+// Events beyond the bound are dropped, and a gap replaces them. The gap is delivered again until it is acknowledged,
+// and grows meanwhile.
 func TestGap(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 2, Window: 10, AckWait: 10 * time.Second})

@@ -45,8 +45,8 @@ func TestFailureLasts(t *testing.T) {
 	}, func(s *Store) { s.Interval = time.Second })
 }
 
-// If the last write or sync fails when the store ends, the publisher that waits learns it, and the consumer gets a gap after the restart. A
-// disk that works no more is reported as such to the end.
+// If the last write or sync of a closing store fails, the waiting publisher gets the error, and the consumer gets a gap
+// after the restart. A failed disk is reported until the end.
 func TestLastWriteFails(t *testing.T) {
 	for name, fail := range map[string]func(d *frail){
 		"write": func(d *frail) { d.failWrites.Store(true) },

@@ -117,7 +117,8 @@ func TestSync(t *testing.T) {
 	}, func(s *Store) { s.Interval = 10 * time.Second })
 }
 
-// A failed sync loses all events since the last one. Their publishers get the error, backlogs are right, and subscribers get a gap.
+// A failed sync loses all events since the last sync. Their publishers get the error, the backlogs stay correct, and
+// subscribers get a gap.
 func TestFailedSync(t *testing.T) {
 	var reported []error
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {

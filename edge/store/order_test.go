@@ -81,8 +81,8 @@ func (s *shelf) texts() string {
 	return strings.Join(list, " ")
 }
 
-// Whatever the log drops, loses or delivers again between the events: the history has each event once and in order, before a restart and
-// after it.
+// The history has each event once and in order, before and after a restart, whatever the log drops, loses or repeats
+// between the events.
 func TestOrder(t *testing.T) {
 	for seed := range uint64(16) {
 		story(t, func(t *testing.T, dir string) {

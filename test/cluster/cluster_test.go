@@ -187,8 +187,8 @@ func TestTwoCentresFail(t *testing.T) {
 	})
 }
 
-// Any two of the six are killed and started again, while gateways publish. Each acknowledged event comes to each centre once. The sessions at
-// the other centres and at the gateways stay, and calls and events go on between the gateways.
+// Any two of the six are killed and restarted while gateways publish. Each centre gets each acknowledged event once.
+// The sessions at the other centres and at the gateways stay, and calls and events still cross between the gateways.
 func TestRandomKills(t *testing.T) {
 	number := rounds(t)
 	kit.EachNATS(t, func(t *testing.T, binary string) {
@@ -213,8 +213,8 @@ func TestRandomKills(t *testing.T) {
 	})
 }
 
-// Without two nats-servers there is no JetStream. Durable events wait in the queues, which the status shows, while calls and other events
-// go on. When one of the servers is back, the events arrive.
+// Without two nats-servers there is no JetStream. Durable events wait in the queues, which the status shows. Calls and
+// other events still cross. When one of the servers is back, the waiting events arrive.
 func TestNoQuorum(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		w := build(t, binary)

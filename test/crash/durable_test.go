@@ -52,8 +52,8 @@ func (c *consumer) begin() {
 	}
 }
 
-// take handles an event, unless its program was killed. The router may not have noticed the end of the last program when the next one
-// subscribes. Then the events that were in flight come later, marked as redelivered.
+// take handles an event, unless its program was killed. The router may notice the end of the last program only after
+// the next one has subscribed. It then delivers the events that were in flight later, marked as redelivered.
 func (c *consumer) take(e *client.Event, number int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,9 +111,10 @@ func (c *consumer) left() {
 	}, c.state)
 }
 
-// arrives waits until all acknowledged events of the topics have arrived, and checks their order and that each came once. The others are
-// not stored before they are acknowledged: while the centre is away, the queue drops many of them. A centre remembers 1,024 gaps in the
-// numbers of a link. If there are more, an event that the link sends again may come as another publication.
+// arrives waits until all acknowledged events of the topics have arrived. It checks their order, and that each arrived
+// once. Other events are not stored, so the queue drops many of them while the centre is unreachable. A centre tracks
+// 1,024 gaps in the numbers of a link. With more gaps, an event that the link resends may arrive as another
+// publication.
 func (c *consumer) arrives(topics []string) {
 	c.Helper()
 	l := c.ledger

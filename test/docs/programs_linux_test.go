@@ -14,7 +14,7 @@ import (
 	"runnel/test/kit"
 )
 
-// programs executes the programs of http.md, or sends what they would send: those for an ESP32 and for PHP, and a line of a crontab.
+// programs runs the programs of http.md. For those of an ESP32, PHP and a crontab, it sends the same requests.
 func (h *host) programs(page string) {
 	h.t.Helper()
 	h.serve("runnel sub com.example --match prefix")

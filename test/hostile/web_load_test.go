@@ -34,7 +34,8 @@ func flow(conn net.Conn, text string, most int) bool {
 	return false
 }
 
-// The router refuses heads and bodies that are too long or never end. It also bounds the content of a body of the permitted length.
+// The router rejects heads and bodies that are too long or endless. It also bounds the content of a body of the
+// permitted length.
 func TestLongRequests(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.long.")

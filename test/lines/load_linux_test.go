@@ -49,8 +49,8 @@ func TestLoad(t *testing.T) {
 	measure(t, r, &received, devices, func(i int) int64 { return talk(t, all[i], octets, during) })
 }
 
-// TestProfileLoad measures the same with telegrams of four kinds, which profiles describe: text with a CRC, text with a check of each line, SML,
-// and short binary frames.
+// TestProfileLoad measures the same with four kinds of telegrams that profiles describe: text with a CRC, text with a
+// check of each line, SML, and short binary frames.
 func TestProfileLoad(t *testing.T) {
 	during, err := time.ParseDuration(os.Getenv(loadEnv))
 	if err != nil {

@@ -20,8 +20,8 @@ func keptRunnel(dir string, s scenario) (node, size, durable string) {
 		fmt.Sprintf("[[realm.durable]]\nname = %q\nuri = %q\nmax_size = \"2GiB\"\nack_wait = \"%v\"\n", keptName, keptTopic, keptWait)
 }
 
-// natsSync returns how often a nats-server that can be told so syncs its files. For an event that is about as often as Runnel does in
-// these runs; but Runnel confirms the event after the sync, and nats-server before.
+// natsSync returns the sync interval for a nats-server that has this option. It is about the interval of Runnel's syncs
+// in these runs. However, Runnel confirms an event after the sync, and nats-server before.
 func natsSync(s scenario) time.Duration {
 	if s.work.window < 100 {
 		return 350 * time.Microsecond

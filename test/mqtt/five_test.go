@@ -89,8 +89,7 @@ func TestRequestAndResponse(t *testing.T) {
 	})
 }
 
-// The broker keeps the session of a link that is away for as long as session_expiry says, and not longer. It keeps it over a restart
-// of its own.
+// The broker keeps the session of a disconnected link for session_expiry and no longer, even across its own restart.
 func TestSessionExpires(t *testing.T) {
 	t.Parallel()
 	config := open + "persistence true\npersistence_location " + t.TempDir() + "/\n"

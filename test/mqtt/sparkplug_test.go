@@ -125,8 +125,9 @@ every = "100ms"
 timeout = "2s"
 `
 
-// A gateway with a meter is an Edge Node for a host behind mosquitto: births before data, all values of the profile with their units, death by
-// the last will after a crash, values that waited as historical ones, and rebirth.
+// A gateway with a meter is an Edge Node for a host behind mosquitto. The host gets births before data, all values of
+// the profile with their units, and the last will as death after a crash. Values that waited are historical, and a
+// rebirth works.
 func TestSparkplugNode(t *testing.T) {
 	t.Parallel()
 	b := mosquitto(t, open)

@@ -59,8 +59,8 @@ type site struct {
 	logs   *program.Process // of the router
 }
 
-// TestProxies: through each proxy, and by TCP as by a Unix socket, browsers get the console, files and a WebSocket. The router knows
-// their addresses, and believes none that they invent.
+// TestProxies: browsers get the console, files and a WebSocket through each proxy, over TCP and over a Unix socket. The
+// router knows their addresses, and does not trust forged ones.
 func TestProxies(t *testing.T) {
 	page, err := os.ReadFile("../../docs/proxies.md")
 	kit.Must(t, err)

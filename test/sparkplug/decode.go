@@ -1,5 +1,5 @@
-// Package sparkplug is a host application of Sparkplug B 3.0 for tests. It reads payloads by itself, and checks the rules that an Edge Node
-// has to keep.
+// Package sparkplug is a host application of Sparkplug B 3.0 for tests. It has its own decoder of payloads, and checks
+// the rules for Edge Nodes.
 package sparkplug
 
 import (

@@ -80,8 +80,8 @@ func (r *router) stopSharing(t *testing.T, url string) {
 	runnel(t, "durable", "drop", "shared", "--url", url).expect(t, 1, "", ": the configuration declares this durable subscription; ")
 }
 
-// A declared subscription of all identities: a consumer with few permissions gets its events, and leaves the others for a consumer that
-// may read them.
+// A declared subscription is open to all identities. A consumer with few permissions gets the events that it may read,
+// and leaves the others for a consumer with more.
 func TestDurableWeakerRole(t *testing.T) {
 	r := serve(t, keepers)
 	at := func(name string) string { return strings.Replace(r.unix, "runnel.sock", name+".sock", 1) }

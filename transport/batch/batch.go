@@ -140,8 +140,8 @@ func (w *Writer) Run() error {
 	}
 }
 
-// write writes in pieces with a time limit each, so that a slow line is fine as long as the peer accepts bytes. The caller holds mu,
-// which is free during a write.
+// write writes in pieces, each with a time limit, so that a slow line works as long as the peer accepts bytes. The
+// caller holds mu; write releases it during each write.
 func (w *Writer) write(batch []byte) {
 	for len(batch) > 0 {
 		w.mu.Unlock()

@@ -67,7 +67,8 @@ func (c *Conn) read() error {
 	return c.readFailed(err)
 }
 
-// readFailed returns the error of Fill for a read that failed. It is not a part of read, so that an idle goroutine needs less stack.
+// readFailed returns the error of Fill after a failed read. It is a separate function so that an idle goroutine needs
+// less stack.
 func (c *Conn) readFailed(err error) error {
 	if c.interrupted.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.rw.(net.Conn).SetReadDeadline(time.Time{})

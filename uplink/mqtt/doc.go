@@ -1,7 +1,7 @@
 // Package mqtt links a local realm to an MQTT broker.
 //
-// A Link is a plain client of the realm and of the broker, by MQTT 5, or 3.1.1 if the broker speaks nothing else. docs/mqtt.md tells
-// users how names, messages, properties, retained messages and calls are translated.
+// A Link is a plain client of the realm and of the broker. It uses MQTT 5, or 3.1.1 if the broker supports only that.
+// docs/mqtt.md describes the translation of names, messages, properties, retained messages and calls for users.
 //
 //	link.go       the life of a link: one connection after the other
 //	join.go       CONNECT, CONNACK, the version, the broker's limits

@@ -82,8 +82,8 @@ func (r *Rule) deviceTemplate() (naming.Template, error) {
 	return t.Resolve(r.Topic, r.Match)
 }
 
-// newEdgeNode makes the Edge Node, once the rules are known. A metric of the configuration is announced if a rule exports its topic, and can be
-// written if a rule exports its procedure.
+// newEdgeNode makes the Edge Node, once the rules are known. It announces a metric of the configuration if a rule
+// exports its topic. The metric is writable if a rule exports its procedure.
 func (l *Link) newEdgeNode(commands *Rule) error {
 	o := l.opts.Sparkplug
 	for _, name := range []string{o.Group, o.Node, cmp.Or(o.Host, "any")} {
@@ -242,8 +242,8 @@ func (c edgeConn) Disconnect(err error) {
 // disconnectWithWill is the reason of a DISCONNECT after which the broker publishes the last will (MQTT 5, 3.14.2.1).
 const disconnectWithWill = 0x04
 
-// prepareDisconnect sends NDEATH, and returns the DISCONNECT that follows. By MQTT 5 the specification wants the last will as well,
-// which hosts ignore because they have its number already.
+// prepareDisconnect sends NDEATH, and returns the DISCONNECT that follows. With MQTT 5, the specification requires the
+// last will as well. Hosts ignore it, because they have its number already.
 func (s *session) prepareDisconnect() *packet.Disconnect {
 	d := new(packet.Disconnect)
 	if s.link.node != nil {

@@ -198,8 +198,8 @@ func TestPropertiesOfEvents(t *testing.T) {
 	again.conn.Close()
 }
 
-// An event that the broker refuses with a reason code is held with the reason, with QoS 1 and 2; others go on. It is retried, and no
-// connection ends.
+// An event that the broker rejects with a reason code is held with the reason, at QoS 1 and 2. The link retries it,
+// sends other events meanwhile, and keeps the connection.
 func TestRefusedWithAReason(t *testing.T) {
 	for qos, kind := range map[byte]packet.Type{1: packet.TypePuback, 2: packet.TypePubrec} {
 		t.Run(fmt.Sprint("QoS ", qos), func(t *testing.T) {
@@ -374,7 +374,8 @@ func TestCallsByRequestAndResponse(t *testing.T) {
 	s.await("the others are counted", func(st uplink.State) bool { return st.CallsDown.Dropped == 5 && st.CallsDown.Forwarded == 3 })
 }
 
-// A broker without MQTT 5 says so, closes the connection, or answers in its own form. The link then speaks 3.1.1, and remembers it.
+// A broker without MQTT 5 rejects the version, closes the connection, or answers in its own form. The link then uses
+// 3.1.1, also for later connections.
 func TestBrokersWithoutFive(t *testing.T) {
 	for name, answer := range map[string]string{"a code of 3.1.1": "\x20\x02\x00\x01", "a reason code": "\x20\x03\x00\x84\x00", "closed": "", "another code of 3.1.1": "\x20\x02\x00\x02"} {
 		t.Run(name, func(t *testing.T) {

@@ -226,7 +226,8 @@ func (l *Link) addExport(r *Rule) {
 	}
 }
 
-// addImports checks and adds the rules of imports. It returns their filters, and the rule of Sparkplug's commands, if there is one.
+// addImports checks and adds the rules of imports. It returns their filters, and the rule for Sparkplug's commands if
+// there is one.
 func (l *Link) addImports() (filters []string, commands *Rule, err error) {
 	o := &l.opts
 	for i := range o.Import {

@@ -18,7 +18,8 @@ func named(uri string, match wamp.Match, topic string, form *mqtt.Form) mqtt.Rul
 	return mqtt.Rule{Rule: uplink.Rule{Topic: uri, Match: match}, MQTTTopic: topic, Form: form}
 }
 
-// Events go to the topics that their rules name, in the format of their rules. The link refuses an event without a name, and gives the reason.
+// Events go to the topics that their rules name, in the format of their rules. The link rejects an event without a name
+// and reports the reason.
 func TestExportToNamedTopics(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{
 		topics("com.example."),

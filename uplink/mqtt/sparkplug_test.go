@@ -99,8 +99,8 @@ func last(t *testing.T, h *sparkplug.Host, kind, device, name string) sparkplug.
 	return list[len(list)-1]
 }
 
-// A node is born before its devices, and a device before its data. Values that wait while the broker is away are historical, and the birth
-// has the newest one. The last will has the number of the birth.
+// A node is born before its devices, and a device before its data. Values that wait while the broker is unreachable are
+// historical, and the birth has the newest one. The last will has the number of the birth.
 func TestSparkplugBirths(t *testing.T) {
 	dir, h := t.TempDir(), newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 1, Dir: dir, Sparkplug: edgeNode(), Export: []mqtt.Rule{metrics("com.example.", "{3}")}})
@@ -200,8 +200,8 @@ func TestSparkplugRebirth(t *testing.T) {
 	}
 }
 
-// A metric that comes later, a number that is no integer any more, and a unit make a new birth of the device. A value that does not fit is
-// null. Maps are folders, and lists are text.
+// A new metric, a number that is no longer an integer, and a unit cause a new birth of the device. A value that does
+// not fit is null. Maps are folders, and lists are text.
 func TestSparkplugMetrics(t *testing.T) {
 	h := newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 1, Sparkplug: edgeNode(), Export: []mqtt.Rule{metrics("com.example.", "{3}")}})
@@ -340,7 +340,8 @@ func TestSparkplugCommands(t *testing.T) {
 	}
 }
 
-// The births wait for the primary host application. When it goes, the node leaves. A state of an earlier connection of the host does nothing.
+// The births wait for the primary host application. When the host goes offline, the node leaves. A state of an earlier
+// connection of the host has no effect.
 func TestSparkplugHost(t *testing.T) {
 	h, node := newHost(t), edgeNode()
 	node.Host = "scada"

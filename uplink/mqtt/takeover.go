@@ -10,10 +10,11 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A broker gives the session to the client that connects last with a client id, and closes the other connection. MQTT 5 gives that
-// as the reason, MQTT 3.1.1 gives none. Two gateways with one id, as after copying an SD card, disconnect each other again and again. The
-// link detects this by its reason, or by its pattern: several connections in a row that the broker accepts at once, that work, and that the
-// broker closes although nothing was sent that it could reject.
+// A broker gives the session to the client that connects last with a client id, and closes the other connection. MQTT 5
+// reports that as the reason; MQTT 3.1.1 reports none. Two gateways with one id, as after copying an SD card,
+// disconnect each other again and again. The link detects this by the reason, or by the pattern: the broker accepts
+// several connections in a row at once, and they work. It then closes each of them, although it has received no message
+// that it could reject.
 
 const (
 	takeoversSure  = 3 // ends of this kind in a row

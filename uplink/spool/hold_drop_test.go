@@ -233,8 +233,8 @@ func TestHeldEventsInFullMemory(t *testing.T) {
 	})
 }
 
-// Events of class Memory fill memory, and the first event in line must move to the held ones: it finds room, and the events behind it
-// are not kept waiting.
+// Events of class Memory fill the memory, and the first event in line must become a held one. It finds room, and the
+// events after it do not wait.
 func TestHeldEventsBehindMemoryEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxMemory: 10_000, SpillAfter: time.Second})
@@ -255,7 +255,8 @@ func TestHeldEventsBehindMemoryEvents(t *testing.T) {
 	})
 }
 
-// A later event stands for the held ones of its topic: they leave without a gap, also over a restart, and their publishers hear of no error.
+// A later event replaces the held events of its topic. These leave without a gap, even across a restart, and their
+// publishers get no error.
 func TestSupersede(t *testing.T) {
 	for _, written := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -116,7 +116,8 @@ func TestInterestHas(t *testing.T) {
 	}
 }
 
-// An event crosses if a subscriber at the centre wants it, if its rule asks for no interest, and as long as nothing is known of it.
+// An event crosses if the centre has a subscriber for it, if its rule does not ask for interest, or while the interest
+// is unknown.
 func TestWanted(t *testing.T) {
 	some := newInterest([]offer{{Pattern: wamp.Pattern{URI: "com.a"}}})
 	for _, c := range []struct {

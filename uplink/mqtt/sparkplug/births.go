@@ -93,8 +93,8 @@ func (n *Node) birth(d *device) {
 	d.born, d.grown = true, false
 }
 
-// Data sends the values of a stored event with its number. It returns ErrNotBorn if c is not the current connection, or why the event can't be
-// sent.
+// Data sends the values of a stored event with its number. It returns ErrNotBorn if c is not the current connection, or
+// the reason why the event can't be sent.
 func (n *Node) Data(c Conn, name string, number uint64, uri string, arguments []Argument, at time.Time) error {
 	_, list, ms := n.read(uri, arguments, at)
 	n.mu.Lock()

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// A host writes metrics by NCMD and DCMD. "Node Control/Rebirth" is the node's own. A metric with a procedure is set by a call, with the value
-// as argument. Any other metric becomes an event, if the link imports commands. The calls for a device are made one after the other.
+// A host writes metrics by NCMD and DCMD. The node itself handles "Node Control/Rebirth". A metric with a procedure is
+// set by a call, with the value as argument. Any other metric becomes an event if the link imports commands. The link
+// makes the calls for a device one after the other.
 
 const (
 	rebirthMetric = "Node Control/Rebirth"

@@ -134,8 +134,8 @@ type Argument struct {
 	Value any
 }
 
-// samples returns the values in arguments, and their time in ms. The members of a map have paths as names. Arguments that describe others are
-// left out: "time" and "units", which serial lines add.
+// samples returns the values in arguments, and their time in ms. The members of a map have paths as names. samples
+// omits the arguments "time" and "units", which serial lines add to describe the others.
 func samples(arguments []Argument, at time.Time) (list []sample, ms uint64) {
 	ms = uint64(max(at.UnixMilli(), 0))
 	units, _ := argument(arguments, "units").(map[string]any)
@@ -201,8 +201,8 @@ func typeOf(v any) DataType {
 	return String
 }
 
-// widened returns the type that a metric has to have for a further value. Only integers and times get another one. Other values that
-// do not fit become null.
+// widened returns the type that a metric needs for a further value. Only the types of integers and times change. Other
+// values that do not fit become null.
 func widened(kind DataType, v any) DataType {
 	if scalarOf(kind, v).set {
 		return kind

@@ -37,7 +37,8 @@ func TestScalars(t *testing.T) {
 	}
 }
 
-// The first value decides about the type. A later number or text that does not fit makes the type wider, and the current value with it.
+// The first value determines the type. A later number or text that does not fit widens the type, and with it the
+// current value.
 func TestTypes(t *testing.T) {
 	for _, c := range []struct {
 		first, next any

@@ -1,6 +1,6 @@
-// Package sparkplug makes a link to an MQTT broker an Edge Node of Sparkplug B 3.0. The gateway announces itself (NBIRTH) and its devices
-// (DBIRTH) in each connection, before any value. Its last will says that it is gone (NDEATH). Events become data of a device (DDATA): of the
-// serial line that they come from, or of the one that a rule names.
+// Package sparkplug makes a link to an MQTT broker an Edge Node of Sparkplug B 3.0. The gateway announces itself
+// (NBIRTH) and its devices (DBIRTH) in each connection, before any value. Its last will reports its end (NDEATH).
+// Events become data of a device (DDATA): the serial line that they come from, or the device that a rule names.
 //
 //	node.go      the Edge Node, and where the values of serial lines are found
 //	metric.go    the devices: their metrics, types and current values
@@ -182,8 +182,8 @@ func (n *Node) read(uri string, arguments []Argument, at time.Time) (name string
 	return slots[0].device.Name, list, ms
 }
 
-// Note notes the values of an event as the current ones, before it is stored, and returns the name of its device. named is the name that the
-// rule chooses; "": none.
+// Note records the values of an event as the current ones, before the event is stored. It returns the name of the
+// event's device. named is the name that the rule chooses; "": none.
 func (n *Node) Note(named, uri string, arguments []Argument, at time.Time) (name string, err error) {
 	name, list, ms := n.read(uri, arguments, at)
 	if named != "" {
@@ -208,8 +208,8 @@ func (n *Node) TakeRecord() {
 	}
 }
 
-// Will returns topic and payload of the last will of the next connection. Its number, which the NBIRTH repeats, is recorded before it is used,
-// so that hosts can tell a late will of an earlier process.
+// Will returns the topic and payload of the last will of the next connection. The NBIRTH repeats the will's number.
+// Will stores the number before its use, so that hosts can recognize a late will of an earlier process.
 func (n *Node) Will() (topic string, payload []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// The payload of Sparkplug B (Sparkplug 3.0, 6.4) is a message of protocol buffers. The link writes and reads the few fields that it
-// needs by hand.
+// The payload of Sparkplug B (Sparkplug 3.0, 6.4) is a protocol buffers message. This file encodes and decodes the few
+// needed fields by hand.
 
 // DataType is the type of a metric (Sparkplug 3.0, 6.4.16). Zero stands for a type that is not known yet.
 type DataType uint8

@@ -43,8 +43,8 @@ func (k checker) sparkplug(u *Uplink) {
 	}
 }
 
-// ExportRule returns the rule of an export. An Edge Node exports its data, and the procedures that set its metrics, unless the table has
-// another format.
+// ExportRule returns the rule of an export. An Edge Node exports its data and the procedures that set its metrics,
+// unless the table has another format.
 func (u *Uplink) ExportRule(s Share) mqtt.Rule {
 	if u.Sparkplug != nil && s.Format == "" {
 		s.Format = sparkplug

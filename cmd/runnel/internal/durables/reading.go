@@ -43,8 +43,8 @@ func (r *Reading) check(topics []string, retained, named bool) error {
 	return nil
 }
 
-// Subscribe subscribes to a topic. The events of a durable subscription are acknowledged once print has returned nil. ended is called
-// if an operator drops the subscription.
+// Subscribe subscribes to a topic. It acknowledges an event of a durable subscription once print has returned nil. It
+// calls ended if an operator drops the subscription.
 func (r *Reading) Subscribe(
 	ctx context.Context, c *client.Client, topic string, how client.SubscribeOptions, print func(string, *client.Event) error, ended func(error),
 ) error {

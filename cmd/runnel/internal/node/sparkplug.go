@@ -32,8 +32,8 @@ func edgeNode(c *config.Config, u config.Uplink) *mqtt.Sparkplug {
 	return n
 }
 
-// binaryTypes are the types of metrics for the fields of binary telegrams, by type of the field. A signed integer of 8 or 16 bits is an
-// Int32, because hosts differ in how they read shorter ones.
+// binaryTypes maps the types of fields of binary telegrams to the types of metrics. A signed integer of 8 or 16 bits
+// becomes an Int32, because hosts read shorter types differently.
 var binaryTypes = map[lines.Binary]sparkplug.DataType{
 	lines.Uint8: sparkplug.UInt8, lines.Int8: sparkplug.Int32, lines.Uint16: sparkplug.UInt16, lines.Int16: sparkplug.Int32, lines.Uint24: sparkplug.UInt32,
 	lines.Int24: sparkplug.Int32, lines.Uint32: sparkplug.UInt32, lines.Int32: sparkplug.Int32, lines.Uint64: sparkplug.UInt64, lines.Int64: sparkplug.Int64,

@@ -99,8 +99,8 @@ func FittingProfiles(s *modbus.Search, known []BusDevice, slave byte) (names []s
 	return names, nil
 }
 
-// score rates values. A nonzero number adds 2, a value that is no number adds 1, and a zero subtracts 1. The score is negative if a
-// value is not plausible.
+// score rates values. A nonzero number adds 2, a non-numeric value adds 1, and a zero subtracts 1. An implausible value
+// makes the score negative.
 func score(points []modbus.Point, values [][]any) (n int) {
 	for i, p := range points {
 		for _, v := range values[i] {
