@@ -97,7 +97,7 @@ func run(t testing.TB, url string, opts ListenOptions) *running {
 	done := make(chan error, 1)
 	go func() {
 		done <- l.Run(ctx, func(c Conn) {
-			r.peers <- c
+			kit.Send(t, r.peers, c)
 			echo(c)
 		})
 	}()

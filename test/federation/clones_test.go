@@ -103,7 +103,7 @@ func (n *node) awaitRetained(topic string) string {
 	got := make(chan string, 10)
 	ctx, cancel := patience(n.T)
 	defer cancel()
-	_, err := n.join().Subscribe(ctx, topic, client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { got <- fmt.Sprint(e.Args()...) })
+	_, err := n.join().Subscribe(ctx, topic, client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { kit.Send(n, got, fmt.Sprint(e.Args()...)) })
 	if err != nil {
 		n.Fatal(err)
 	}

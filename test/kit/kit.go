@@ -52,6 +52,15 @@ func Receive[T any](t testing.TB, what string, from <-chan T) (v T) {
 	return v
 }
 
+// Send sends a value on a channel, for a handler or a goroutine that the end of the test waits for. It gives up when the test ends:
+// nothing reads the channel any more, and there may be more values than it has room for.
+func Send[T any](t testing.TB, to chan<- T, v T) {
+	select {
+	case to <- v:
+	case <-t.Context().Done():
+	}
+}
+
 // Write writes a file that only this user can read, such as a configuration, and returns its path.
 func Write(t testing.TB, dir, name, text string) string {
 	t.Helper()

@@ -63,3 +63,18 @@ func TestLeak(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A goroutine that sends more than a channel has room for ends with the test, before what waits for it.
+func TestSend(t *testing.T) {
+	sent := make(chan int, 1)
+	t.Run("", func(t *testing.T) {
+		Background(t, func() {
+			for n := range 3 {
+				Send(t, sent, n)
+			}
+		}, func() {})
+	})
+	if n := Receive(t, "the first value", sent); n != 0 {
+		t.Error(n)
+	}
+}

@@ -18,7 +18,9 @@ func Sockets(t testing.TB, network, address string) (a, b net.Conn) {
 		b, err = l.Accept()
 		done <- err
 	}()
-	a, err = net.Dial(network, l.Addr().String())
+	if a, err = net.Dial(network, l.Addr().String()); err != nil {
+		l.Close() // which ends Accept
+	}
 	Must(t, errors.Join(err, <-done))
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b

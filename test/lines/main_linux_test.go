@@ -99,7 +99,7 @@ func (r *router) hear(t *testing.T) chan event {
 	t.Helper()
 	events := make(chan event, 1000)
 	_, err := r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
-		events <- event{e.Topic(), e.Kwargs()}
+		kit.Send(t, events, event{e.Topic(), e.Kwargs()})
 	})
 	kit.Must(t, err)
 	return events

@@ -166,7 +166,7 @@ func TestRetained(t *testing.T) {
 	say(t, device, "\n1\n2\n")
 	kit.Eventually(t, "published", func() bool { return r.state(t, "weather").Sensor.Published == 2 })
 	events := make(chan event, 10)
-	_, err := r.Subscribe(t.Context(), "com.example.weather", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { events <- event{e.Topic(), e.Kwargs()} })
+	_, err := r.Subscribe(t.Context(), "com.example.weather", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { kit.Send(t, events, event{e.Topic(), e.Kwargs()}) })
 	kit.Must(t, err)
 	if e := next(t, events); e.kwargs["n"] != int64(2) {
 		t.Errorf("%v", e)
@@ -210,7 +210,7 @@ func TestStateEvents(t *testing.T) {
 	states := make(chan map[string]any, 100)
 	_, err := r.Subscribe(t.Context(), "runnel.serial.on_state.weather_1", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) {
 		if args := e.Args(); len(args) == 1 {
-			states <- args[0].(map[string]any)
+			kit.Send(t, states, args[0].(map[string]any))
 		}
 	})
 	kit.Must(t, err)

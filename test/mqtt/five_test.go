@@ -63,11 +63,11 @@ func TestPropertiesCross(t *testing.T) {
 		return regexp.MustCompile(`com/example/a\|application/json\|1\|\d+\|time:20\S+Z publisher:\S+\|21.5\n`).MatchString(w.Stdout.Text())
 	}, w.Stdout.Text)
 	got := make(chan *client.Event, 1)
-	_, err := c.Subscribe(t.Context(), "com.in.a", client.SubscribeOptions{}, func(e *client.Event) { got <- e.Clone() })
+	_, err := c.Subscribe(t.Context(), "com.in.a", client.SubscribeOptions{}, func(e *client.Event) { kit.Send(t, got, e.Clone()) })
 	kit.Must(t, err)
 	tell(t, b, "com/in/a", "1\n", "-V", "5", "-D", "publish", "user-property", "time", "2026-01-02T03:04:05Z", "-D", "publish", "user-property", "publisher", "gw-7",
 		"-D", "publish", "message-expiry-interval", "600")
-	e := <-got
+	e := kit.Receive(t, "the event", got)
 	if way := e.ForwardFor(); e.Time().Unix() != 1767323045 || len(way) != 1 || way[0].Authid != "gw-7" || e.TTL() <= 0 {
 		t.Errorf("%v, %+v, %v", e.Time(), way, e.TTL())
 	}

@@ -83,7 +83,10 @@ func visit(t *testing.T, chromium, host, router string) string {
 			io.WriteString(w, strings.Replace(page, "ROUTER", "http://"+router, 1))
 		case "/tried":
 			b, _ := io.ReadAll(q.Body)
-			said <- string(b)
+			select { // the browser may send it again
+			case said <- string(b):
+			default:
+			}
 		default:
 			http.NotFound(w, q)
 		}

@@ -50,7 +50,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 	events := make(chan *client.Event, 100)
 	watch := func(c *client.Client) {
 		t.Helper()
-		_, err := c.Subscribe(t.Context(), "story.way", client.SubscribeOptions{}, func(e *client.Event) { events <- e.Clone() })
+		_, err := c.Subscribe(t.Context(), "story.way", client.SubscribeOptions{}, func(e *client.Event) { kit.Send(t, events, e.Clone()) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -234,7 +234,7 @@ func TestWebhookSurvives(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		mac := hmac.New(sha256.New, []byte("key"))
 		io.WriteString(mac, r.Header.Get("X-Runnel-Timestamp")+"."+string(body))
-		posts <- post{string(body), r.Header.Get("Idempotency-Key"), r.Header.Get("X-Runnel-Signature"), "sha256=" + hex.EncodeToString(mac.Sum(nil))}
+		kit.Send(t, posts, post{string(body), r.Header.Get("Idempotency-Key"), r.Header.Get("X-Runnel-Signature"), "sha256=" + hex.EncodeToString(mac.Sum(nil))})
 		if fails.Load() {
 			w.WriteHeader(500)
 		}

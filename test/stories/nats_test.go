@@ -97,7 +97,7 @@ reconnect_max = "200ms"
 	r.logs("link is up")
 	seen := make(chan string, 100)
 	program := dialNATS(t, server)
-	_, err := program.Subscribe("com.>", "", func(m *conn.Msg) { seen <- string(m.Subject) + " " + string(m.Data) })
+	_, err := program.Subscribe("com.>", "", func(m *conn.Msg) { kit.Send(t, seen, string(m.Subject)+" "+string(m.Data)) })
 	kit.Must(t, err)
 	kit.Must(t, program.Flush(t.Context()))
 	crosses := func(topic string, value int) {
@@ -142,7 +142,7 @@ func expectStored(t *testing.T, server *kit.NATS, n int) {
 	reader, err := js.CreateConsumer(ctx, "RUNNEL", jetstream.ConsumerConfig{Deliver: "all"})
 	kit.Must(t, err)
 	stored := make(chan string, 1000)
-	go reader.Pull(ctx, jetstream.PullOptions{}, func(m *conn.Msg) { stored <- string(m.Data) })
+	go reader.Pull(ctx, jetstream.PullOptions{}, func(m *conn.Msg) { kit.Send(t, stored, string(m.Data)) })
 	for i := range n {
 		if got := kit.Receive(t, fmt.Sprint("event ", i+1), stored); got != fmt.Sprint(i+1) {
 			t.Fatalf("event %d is %s", i+1, got)

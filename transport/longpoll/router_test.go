@@ -28,7 +28,7 @@ type router struct {
 func serve(t testing.TB, o Options) *router {
 	r := &router{conns: make(chan *Conn, 10)}
 	if o.Serve == nil {
-		o.Serve = func(c *Conn) bool { r.conns <- c; return true }
+		o.Serve = func(c *Conn) bool { kit.Send(t, r.conns, c); return true }
 	}
 	r.Server = NewServer(o)
 	r.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

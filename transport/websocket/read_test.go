@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // client is a WebSocket client that makes its octets by hand.
@@ -110,10 +111,10 @@ func serve(t testing.TB, o Options) *server {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, o)
 		if err != nil {
-			s.errs <- err
+			kit.Send(t, s.errs, err)
 			return
 		}
-		s.conns <- c
+		kit.Send(t, s.conns, c)
 	}))
 	t.Cleanup(s.Close)
 	return s

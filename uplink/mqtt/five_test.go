@@ -40,7 +40,7 @@ func newFive(t *testing.T, conn net.Conn) *five {
 			if p == (packet.Ping{Type: packet.TypePingreq}) {
 				conn.Write(packet.Ping{Type: packet.TypePingresp}.Append(nil, packet.V5))
 			} else {
-				b.got <- p
+				kit.Send(t, b.got, p)
 			}
 			if _, last := p.(*packet.Disconnect); last {
 				conn.Close()
@@ -173,7 +173,7 @@ func TestPropertiesOfEvents(t *testing.T) {
 	s.await("the event has landed", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 && st.Protocol == "MQTT 5" })
 
 	events := make(chan *client.Event, 10)
-	_, err = c.Subscribe(context.Background(), "com.example.in", client.SubscribeOptions{}, func(e *client.Event) { events <- e.Clone() })
+	_, err = c.Subscribe(context.Background(), "com.example.in", client.SubscribeOptions{}, func(e *client.Event) { kit.Send(t, events, e.Clone()) })
 	kit.Must(t, err)
 	b.send(&packet.Publish{QoS: 1, ID: 7, Topic: "com/example/in", Payload: []byte{0x18, 0x2a}, Properties: packet.Properties{
 		{ID: packet.ContentType, Text: "application/cbor"}, {ID: packet.UserProperty, Name: "time", Text: "2026-01-02T03:04:05.678Z"},

@@ -193,7 +193,7 @@ func TestNoCircle(t *testing.T) {
 	b.subscribed()
 	way := make(chan []client.Hop, 1)
 	c := s.program()
-	_, err := c.Subscribe(context.Background(), "org.example.x", client.SubscribeOptions{}, func(e *client.Event) { way <- e.ForwardFor() })
+	_, err := c.Subscribe(context.Background(), "org.example.x", client.SubscribeOptions{}, func(e *client.Event) { kit.Send(t, way, e.ForwardFor()) })
 	kit.Must(t, err)
 	b.publish("org/example/x", "1", 0, 0)
 	came := <-way
@@ -371,7 +371,7 @@ func TestCallsAreMadeOnce(t *testing.T) {
 	c := s.program()
 	called := make(chan any, 10)
 	_, err := c.Register(context.Background(), "com.example.pump.set", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
-		called <- inv.Args()[0]
+		kit.Send(t, called, inv.Args()[0])
 		return client.Args(inv.Args()[0]), nil
 	})
 	kit.Must(t, err)

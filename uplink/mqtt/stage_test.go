@@ -189,7 +189,7 @@ func newBroker(t *testing.T, conn net.Conn) *broker {
 					b.write(packets.NewControlPacket(packets.Pingresp))
 				}
 			} else {
-				b.got <- p
+				kit.Send(t, b.got, p)
 			}
 			if _, last := p.(*packets.DisconnectPacket); last {
 				conn.Close()
@@ -305,7 +305,7 @@ func heard(t *testing.T, c *client.Client, o client.SubscribeOptions) chan strin
 	ch := make(chan string, 100)
 	o.Match = wamp.Prefix
 	_, err := c.Subscribe(context.Background(), "com.example.", o, func(e *client.Event) {
-		ch <- fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained())
+		kit.Send(t, ch, fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained()))
 	})
 	kit.Must(t, err)
 	return ch

@@ -42,7 +42,7 @@ func testLostConsumer(t *testing.T, binary string) {
 				} `json:"config"`
 			}
 			json.Unmarshal(m.Data, &request)
-			created <- request.Config.Deliver + " " + request.Config.Name[strings.LastIndexByte(request.Config.Name, '-'):]
+			kit.Send(t, created, request.Config.Deliver+" "+request.Config.Name[strings.LastIndexByte(request.Config.Name, '-'):])
 			return `{"name":"` + request.Config.Name + `"}`
 		case strings.HasPrefix(call, "CONSUMER.MSG.NEXT.") && delivered.CompareAndSwap(false, true):
 			return ""

@@ -241,7 +241,7 @@ func testHostileParts(t *testing.T, binary string) {
 		answers := make(chan *conn.Msg, 1000)
 		box, err := p.Inbox(func(m *conn.Msg, err error) {
 			if err == nil {
-				answers <- m.Clone()
+				kit.Send(t, answers, m.Clone())
 			}
 		})
 		kit.Must(t, err)

@@ -35,7 +35,7 @@ func testOneReplySubject(t *testing.T, binary string) {
 	})
 	answers := make(chan string, 10*requests)
 	_, err := p.Subscribe("com.answers", "", func(m *conn.Msg) {
-		answers <- fmt.Sprintf("%s %s", m.Header.Get(payload.CallField), m.Data)
+		kit.Send(t, answers, fmt.Sprintf("%s %s", m.Header.Get(payload.CallField), m.Data))
 	})
 	kit.Must(t, err)
 	want := map[string]bool{}

@@ -104,7 +104,7 @@ func testTimes(t *testing.T, binary string) {
 	b := newSite(t, "b", nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	b.await("up", isUp)
 	events := make(chan time.Duration, 1000)
-	_, err := b.program().Subscribe(context.Background(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) { events <- e.TTL() })
+	_, err := b.program().Subscribe(context.Background(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) { kit.Send(t, events, e.TTL()) })
 	kit.Must(t, err)
 	speaker := a.program()
 	kit.Eventually(t, "an event", func() bool {

@@ -271,7 +271,7 @@ func testNodesAreToldAgain(t *testing.T, binary string) {
 	told := make(chan string, 1000)
 	_, err := p.Subscribe("_RUNNEL.calls", "", func(m *conn.Msg) {
 		if string(m.Header.Get(payload.TypeField)) == payload.Nodes {
-			told <- string(m.Data)
+			kit.Send(t, told, string(m.Data))
 		}
 	})
 	kit.Must(t, err)

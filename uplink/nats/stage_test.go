@@ -126,7 +126,7 @@ func (s *site) received() chan string {
 	s.t.Helper()
 	heard := make(chan string, 10_000)
 	_, err := s.program().Subscribe(context.Background(), "com.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
-		heard <- fmt.Sprint(e.Topic(), " ", e.Args(), " ", e.Kwargs())
+		kit.Send(s.t, heard, fmt.Sprint(e.Topic(), " ", e.Args(), " ", e.Kwargs()))
 	})
 	kit.Must(s.t, err)
 	return heard
@@ -176,7 +176,7 @@ func newPlain(t *testing.T, server *kit.NATS) *plain {
 	kit.Must(t, err)
 	kit.Background(t, func() { c.Run(context.Background()) }, c.Close)
 	p := &plain{c, jetstream.New(c, jetstream.Options{}), make(chan string, 10_000), nil}
-	p.all, err = c.Subscribe("com.>", "", func(m *conn.Msg) { p.heard <- string(m.Subject) + " " + string(m.Data) })
+	p.all, err = c.Subscribe("com.>", "", func(m *conn.Msg) { kit.Send(t, p.heard, string(m.Subject)+" "+string(m.Data)) })
 	kit.Must(t, err)
 	kit.Must(t, c.Flush(ctx))
 	return p
@@ -233,7 +233,10 @@ func (p *plain) expectStored(t *testing.T, stream string, want ...string) {
 		defer close(ended)
 		reader.Pull(ctx, jetstream.PullOptions{}, func(m *conn.Msg) {
 			p.js.Ack(string(m.Reply))
-			heard <- string(m.Subject) + " " + string(m.Data)
+			select {
+			case heard <- string(m.Subject) + " " + string(m.Data):
+			case <-ctx.Done():
+			}
 		})
 	}()
 	expect(t, heard, want...)

@@ -45,7 +45,7 @@ func newHooked(t *testing.T) *hooked {
 	h.answer.Store(status(200))
 	h.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		h.got <- received{r.URL.String(), string(body), r.Header.Get("Idempotency-Key"), r.RemoteAddr, r.Header}
+		kit.Send(t, h.got, received{r.URL.String(), string(body), r.Header.Get("Idempotency-Key"), r.RemoteAddr, r.Header})
 		h.answer.Load().(func(http.ResponseWriter))(w)
 	}))
 	t.Cleanup(h.web.Close)

@@ -62,7 +62,7 @@ func flush(t testing.TB, c *conn.Conn) {
 func subscribe(t testing.TB, c *conn.Conn, subject, queue string) (<-chan *conn.Msg, *conn.Sub) {
 	t.Helper()
 	messages := make(chan *conn.Msg, 1000)
-	s, err := c.Subscribe(subject, queue, func(m *conn.Msg) { messages <- m.Clone() })
+	s, err := c.Subscribe(subject, queue, func(m *conn.Msg) { kit.Send(t, messages, m.Clone()) })
 	kit.Must(t, err)
 	flush(t, c)
 	return messages, s

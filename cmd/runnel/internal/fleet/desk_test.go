@@ -25,7 +25,7 @@ func (c *centre) desk(t *testing.T, realm string, strict bool) {
 	up := make(chan bool, 9)
 	var running sync.WaitGroup
 	d := NewDesk(c.Registry, realm, func() bool { return strict }, client.New(client.Options{
-		Realm: realm, Log: quiet, OnUp: func(client.Welcome) { up <- true }, Dial: func(context.Context) (client.Conn, error) {
+		Realm: realm, Log: quiet, OnUp: func(client.Welcome) { kit.Send(t, up, true) }, Dial: func(context.Context) (client.Conn, error) {
 			ours, theirs := memory.Internal(memory.Options{Authid: config.FleetRole, Role: config.FleetRole, Realm: realm})
 			running.Go(func() { c.router.Serve(theirs) })
 			return ours, nil
@@ -64,7 +64,7 @@ func attend(t *testing.T, node *client.Client, r Report) *attending {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &attending{commands: make(chan []any, 16), ended: make(chan error, 1), stop: stop}
 	go func() {
-		_, err := node.Call(ctx, Attend, client.CallOptions{Progress: func(r *client.Result) { a.commands <- r.Args() }}, client.Args(r))
+		_, err := node.Call(ctx, Attend, client.CallOptions{Progress: func(r *client.Result) { kit.Send(t, a.commands, r.Args()) }}, client.Args(r))
 		a.ended <- err
 	}()
 	t.Cleanup(stop)
@@ -84,7 +84,7 @@ func watch(t *testing.T, o *client.Client) <-chan string {
 			n, _ := args[0].(map[string]any)
 			text = fmt.Sprint(n["up"], " ", n["queue"], " ", n["name"])
 		}
-		states <- strings.TrimPrefix(e.Topic(), onState) + " " + text
+		kit.Send(t, states, strings.TrimPrefix(e.Topic(), onState)+" "+text)
 	})
 	kit.Must(t, err)
 	return states
@@ -293,7 +293,7 @@ func TestStrictRealm(t *testing.T) {
 	c.desk(t, "narrow", true)
 	o, node := c.join(t, "narrow", ""), c.join(t, "narrow", "Pump-2")
 	topics := make(chan string, 9)
-	_, err := o.Subscribe(t.Context(), onState, client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) { topics <- e.Topic() })
+	_, err := o.Subscribe(t.Context(), onState, client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) { kit.Send(t, topics, e.Topic()) })
 	kit.Must(t, err)
 	a := attend(t, node, Report{Node: "Pump-2", Remote: true})
 	if got := kit.Receive(t, "the state", topics); got != onState+"pump_2" {

@@ -43,7 +43,7 @@ func TestStrictFleet(t *testing.T) {
 	expect("gw_1", "well")
 	expect("gw_2", fleet.NoSuchNode)
 	states := make(chan string, 16)
-	_, err = operator.Subscribe(t.Context(), "runnel.fleet.on_state.gw_1", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { states <- fmt.Sprint(e.Args()...) })
+	_, err = operator.Subscribe(t.Context(), "runnel.fleet.on_state.gw_1", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { kit.Send(t, states, fmt.Sprint(e.Args()...)) })
 	kit.Must(t, err)
 	if state := kit.Receive(t, "the state of gw-1", states); !strings.Contains(state, "id:gw-1") {
 		t.Error(state)
@@ -74,7 +74,7 @@ func TestForgetLinked(t *testing.T) {
 	for range 2 {
 		in, ended := make(chan bool, 1), make(chan error, 1)
 		go func() {
-			_, err := c.Call(context.Background(), fleet.Attend, client.CallOptions{Progress: func(*client.Result) { in <- true }}, client.Args(fleet.Report{Node: "gw-1"}))
+			_, err := c.Call(context.Background(), fleet.Attend, client.CallOptions{Progress: func(*client.Result) { kit.Send(t, in, true) }}, client.Args(fleet.Report{Node: "gw-1"}))
 			ended <- err
 		}()
 		kit.Receive(t, "the entry", in)

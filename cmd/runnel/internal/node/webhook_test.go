@@ -23,7 +23,7 @@ func TestReloadWebhooks(t *testing.T) {
 		if strings.HasPrefix(r.URL.Path, "/fail") {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
-		posts <- fmt.Sprint(r.URL.Path, event.Args, r.Header.Get("Authorization"))
+		kit.Send(t, posts, fmt.Sprint(r.URL.Path, event.Args, r.Header.Get("Authorization")))
 	}))
 	t.Cleanup(web.Close)
 	n := site(t, "x").start("")

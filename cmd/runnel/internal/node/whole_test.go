@@ -117,7 +117,7 @@ func TestQueueOfGoneUplink(t *testing.T) {
 		events := make(chan *client.Event, 2)
 		there, err := join(t, centre.socket("a"), client.Options{Realm: "realm1"})
 		kit.Must(t, err)
-		_, err = there.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(e *client.Event) { events <- e })
+		_, err = there.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(e *client.Event) { kit.Send(t, events, e) })
 		kit.Must(t, err)
 		n.become(uplink)
 		for range 2 {
