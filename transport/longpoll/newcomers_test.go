@@ -45,7 +45,8 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestNewcomersOfAddress: so has an address, over however many connections, and what one client can choose its IPv6 addresses from.
+// TestNewcomersOfAddress: the sessions that one address opens are limited over all its connections. An IPv6 prefix of
+// one client counts as one address.
 func TestNewcomersOfAddress(t *testing.T) {
 	var n newcomers
 	enter := func(connection int, remote string) *place {
