@@ -24,9 +24,9 @@ import (
 // is called before CHALLENGE, and its answer contains the keys for the challenge (admission.go). It answers with a role, or
 // with a dict that has one. Null, false and an ERROR refuse the peer.
 //
-// A peer must not be able to find out which authids exist. So static principals are challenged in the same form and after
-// the same time as unknown peers (static.go). A peer that is refused before CHALLENGE is challenged all the same, with a
-// decoy, and refused when it has answered. The same happens while the authenticator fails, which is logged.
+// A peer must not be able to find out which authids exist. Static principals therefore get a challenge in the same form
+// and after the same time as unknown peers (static.go). A peer that would be rejected before CHALLENGE gets a decoy
+// challenge, and is rejected after its answer. The same happens while the authenticator fails, which is logged.
 
 // dynamicMethods are the methods that a procedure may decide about, the strongest first.
 var dynamicMethods = []string{"cryptosign", "wamp-scram", "scram", "wampcra", "ticket", "anonymous"}

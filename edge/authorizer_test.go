@@ -306,7 +306,7 @@ func TestAuthorizersOfEachOther(t *testing.T) {
 		b.say(`[48,2,{},"com.x"]`)
 		for _, p := range []*peer{a, b} {
 			p.hear(`[68,1,"*",{},"*"]`)
-			for range 2 { // its own answer, and that the other does not wait any more, in any order
+			for range 2 { // its own answer, and the end of the other's wait, in any order
 				if got := <-p.heard; got != `[69,1,{"mode":"killnowait"}]` && got != `[8,48,2,{},"wamp.error.authorization_failed"]` {
 					t.Errorf("heard %s", got)
 				}
@@ -359,7 +359,7 @@ func TestAuthorizerOfATestament(t *testing.T) {
 		}
 		p.conn.Close()
 		sub.hear(`[36,"*","*",{"publisher":"*","publisher_authid":"*","publisher_authrole":"guest"},["gone"]]`)
-		d.count(4) // anew when it is published
+		d.count(4) // again for the publication
 	})
 }
 

@@ -53,7 +53,7 @@ func TestForceReregister(t *testing.T) {
 				s.Error("it has the same id")
 			}
 			caller.hear(event("unregister", `["*","$old"]`), event("delete", `["*","$old"]`), event("create", `"*"`), event("register", `["*","$new"]`))
-			old.say(`[70,1,{},["still"]]`) // what is under way goes on
+			old.say(`[70,1,{},["still"]]`) // pending calls continue
 			caller.hear(`[50,2,{},["still"]]`)
 			caller.say(`[48,3,{},"com.x"]`)
 			heir.hear(`[68,1,"$new",{}]`)

@@ -9,11 +9,11 @@ import (
 	"runnel/edge/wamp"
 )
 
-// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a store, subscribes with the
-// private option _confirm. For a publication that asks for an acknowledgement it gets an EVENT with the detail _confirm. It
-// answers with EVENT_RECEIVED, or with an ERROR for EVENT, which is passed to the publisher. PUBLISHED is sent once all such
-// subscribers have answered. If one of them leaves before that, the publisher gets an ERROR. Only internal sessions may ask for
-// this, because a session that can withhold PUBLISHED can hold up publishers.
+// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a store, subscribes
+// with the private option _confirm. For a publication that asks for an acknowledgement it gets an EVENT with the detail
+// _confirm. It answers with EVENT_RECEIVED, or with an ERROR for EVENT, which is passed to the publisher. PUBLISHED is
+// sent once all such subscribers have answered. If one of them leaves before that, the publisher gets an ERROR. Only
+// internal sessions may ask for this, because a session that can withhold PUBLISHED can block publishers.
 //
 // A publication with the private option _origin waits here as well, until it is recorded (once.go).
 //

@@ -34,7 +34,7 @@ func withCookies() Options {
 	return Options{Cookies: auth.OpenCookies("", slog.New(slog.DiscardHandler))}
 }
 
-// browser connects a web client with a cookie; "" is none.
+// browser connects a web client with a cookie; "": without one.
 func (s *story) browser(cookie, remote string, fresh bool) *peer {
 	ours, theirs := memory.Pipe(memory.Options{})
 	theirs.Transport().Remote = remote

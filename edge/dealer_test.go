@@ -222,7 +222,7 @@ func TestCancel(t *testing.T) {
 				plot(s, caller, callee)
 				caller.silent()
 				callee.silent()
-				caller.say(`[48,8,{},"com.x"]`) // both go on
+				caller.say(`[48,8,{},"com.x"]`) // both sessions stay open
 				callee.hear(`[68,2,"*",{}]`)
 				callee.say(`[70,2,{}]`)
 				caller.hear(`[50,8,{}]`)

@@ -22,9 +22,9 @@
 //
 // # Slow peers
 //
-// A peer whose outbox is over its mark holds up those who write to it, for a bounded time. Then the peer is stalled: its
-// oldest EVENTs are dropped, counted and logged, until it has taken all that waits. Replies are never dropped: a peer that
-// does not take them is disconnected. See outbox.go.
+// A peer whose outbox is over its mark delays its writers, for a bounded time. Then the peer is stalled: its oldest
+// EVENTs are dropped, counted and logged, until it has accepted all waiting messages. Replies are never dropped: a peer
+// that does not accept them is disconnected. See outbox.go.
 //
 // # Memory
 //

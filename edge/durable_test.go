@@ -121,7 +121,7 @@ func TestDurableSubscriptionIsShared(t *testing.T) {
 	})
 }
 
-// An event that is not acknowledged in time, or refused, comes again.
+// An event that is rejected, or not acknowledged in time, is delivered again.
 func TestDurableEventsComeAgain(t *testing.T) {
 	tell(t, Options{}, durableRealm(t), func(s *story) {
 		p, sensor := s.join(hello), s.join(hello)

@@ -48,8 +48,8 @@ func (m *realm) detach(h *store.History) {
 	}
 }
 
-// updateHistories replaces the rules by others, which the caller has checked. Histories that stay keep their events. The caller
-// holds updating.
+// updateHistories replaces the rules. The caller has checked the new ones and holds updating. Histories that remain
+// keep their events.
 func (m *realm) updateHistories(rules []HistoryRule) {
 	var kept []*store.History
 	for _, h := range m.histories.All() {

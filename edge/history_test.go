@@ -245,7 +245,7 @@ func TestHistoryBounds(t *testing.T) {
 		long := strings.Repeat("x", 1800)
 		publish(pub, "1", "2", "3", "4", long)
 		pub.past(`{}`, "4", long)
-		publish(pub, strings.Repeat("y", 3000)) // longer than all may be: what is there stays
+		publish(pub, strings.Repeat("y", 3000)) // longer than the limit of all events: the stored ones stay
 		pub.past(`{}`, "4", long)
 		publish(pub, "5", "6", "7", "8", "9")
 		pub.past(`{}`, "5", "6", "7", "8", "9")
@@ -388,7 +388,7 @@ func TestHistoryRules(t *testing.T) {
 	}
 }
 
-// A query takes the limit in its place, or by name.
+// A query accepts the limit as a positional or a keyword argument.
 func TestHistoryLimits(t *testing.T) {
 	tell(t, Options{}, withHistory(comRule), func(s *story) {
 		p := s.join(helloAll)

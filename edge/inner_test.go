@@ -186,7 +186,7 @@ func TestAskInVain(t *testing.T) {
 	})
 }
 
-// The length of an answer is bounded, and so is the number of calls under way.
+// The length of an answer and the number of pending calls are bounded.
 func TestAskIsBounded(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		d := s.desk(`[64,1,{},"com.x"]`, `["`+strings.Repeat("x", maxAnswer)+`"]`, ``)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A subscriber is told the limit of an event, and gets none that is over: live, retained, from a history, and from a durable
-// subscription.
+// A subscriber gets the time limit of an event, and no expired event: live, retained, from a history, and from a
+// durable subscription.
 func TestTimeLimit(t *testing.T) {
 	realm := durableRealm(t)
 	realm.History = []HistoryRule{{URI: "com.t"}}

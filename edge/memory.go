@@ -67,8 +67,8 @@ func (s *session) freeSeat(uri string) {
 
 func (s *session) memory() *budget.Budget { return s.realm.router.options().Memory }
 
-// retryAppend gives an EVENT that found no memory another chance: it flushes the outboxes, and the publisher waits for memory
-// as it would for a slow peer. If there still is none, the event is dropped for this peer and counted.
+// retryAppend gives an EVENT that found no memory another chance: it flushes the outboxes, and the publisher waits for
+// memory as it would for a slow peer. If there still is no memory, the event is dropped for this peer and counted.
 func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, full bool) {
 	peer := place.session
 	if mayWait {

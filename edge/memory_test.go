@@ -232,7 +232,7 @@ func TestWaitForMemoryFlushes(t *testing.T) {
 	})
 }
 
-// A session gets no more subscriptions and registrations than there is memory for, and there is room again once they end.
+// Memory limits the subscriptions and registrations of a session. Their end makes room for new ones.
 func TestTablesWhenMemoryIsShort(t *testing.T) {
 	memory := budget.New(8<<20, slog.New(slog.DiscardHandler))
 	tell(t, Options{Memory: memory}, RealmOptions{}, func(s *story) {

@@ -51,7 +51,7 @@ func TestSessionMetaProcedures(t *testing.T) {
 		}
 		p.hear(`[6,{"message":"go"},"com.bye"]`)
 		start := time.Now()
-		p.closed() // it does not answer, and is closed all the same
+		p.closed() // it does not answer, but it is closed
 		if time.Since(start) != 2*time.Second {
 			t.Errorf("closed after %v", time.Since(start))
 		}

@@ -71,7 +71,7 @@ func alive(s *session) bool {
 	return !ok || p.Probe(probeTime)
 }
 
-// conflicting returns the member that keeps the session out; nil if there is none. The caller holds mu.
+// conflicting returns the member that conflicts with the session; nil if there is none. The caller holds mu.
 func (m *realm) conflicting(s *session) *session {
 	if s.node == nil {
 		return nil

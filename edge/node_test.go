@@ -113,7 +113,7 @@ func TestClashesAreBounded(t *testing.T) {
 	}
 }
 
-// WELCOME names no more nodes than an event may pass.
+// WELCOME names at most as many nodes as an event may pass.
 func TestNodesAreBounded(t *testing.T) {
 	tell(t, Options{Identity: wamp.Node{ID: "centre", Boot: "c"}}, forwarding(), func(s *story) {
 		s.router.Above("realm1", "up")(slices.Repeat([]wamp.Node{{ID: "above", Boot: "a"}}, maxNodes))

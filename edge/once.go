@@ -14,7 +14,7 @@ import (
 // (package dedup): it answers with PUBLISHED, and does not route the event again.
 //
 // The order is: route the event, wait until all confirming subscribers have it (confirm.go), record it, send PUBLISHED.
-// A disk that fails does not hold up PUBLISHED.
+// A failing disk does not delay PUBLISHED.
 
 const maxNode = 255 // bytes of an origin's node
 

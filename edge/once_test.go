@@ -161,7 +161,8 @@ func TestOnceOnlyIsOnRecordBeforePublished(t *testing.T) {
 	})
 }
 
-// A disk that cannot be written holds up no publication, is reported in the status, and is written when it works again.
+// A disk that cannot be written does not delay publications. The status reports it, and the data is written once the
+// disk works again.
 func TestOnceOnlyWithoutADisk(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()
@@ -200,7 +201,7 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 	})
 }
 
-// A failed publication may come again. One that is under way is answered to the session that sent it last.
+// A failed publication may be repeated. The answer to a pending publication goes to the session that sent it last.
 func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()

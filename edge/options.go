@@ -158,7 +158,7 @@ type subscribeOptions struct {
 	node          string // nkey, see shard.go
 	getRetained   bool
 	confirm       bool // see confirm.go
-	wantsRetained bool // is told which events are retained
+	wantsRetained bool // details mark retained events
 
 	durable *durable.Options // nil: the subscription is not durable
 }

@@ -43,7 +43,7 @@ type calleeSeat struct {
 	concurrency    int                    // limit of concurrent calls; 0: none
 	fallback       bool                   // see fallback.go
 
-	gone  bool         // no more INVOCATIONs. Guarded by realm.pending.mu.
+	gone  bool         // gets no more INVOCATIONs. Guarded by realm.pending.mu.
 	calls atomic.Int32 // running calls; changed under realm.pending.mu
 }
 

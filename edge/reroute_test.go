@@ -100,7 +100,7 @@ func TestRerouteKeepsNoMoreThanItMay(t *testing.T) {
 	})
 }
 
-// A call is not passed on to a callee that can take no more calls.
+// A call is not passed on to a callee at its limit of calls.
 func TestRerouteToABusyCallee(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		caller, one, other := s.join(helloAll), s.join(helloAll), s.join(helloAll)

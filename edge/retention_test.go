@@ -117,7 +117,7 @@ func TestRetentionIsBounded(t *testing.T) {
 	})
 }
 
-// However many events are retained, a subscriber that does not read holds no more of them in memory than of other events.
+// A subscriber that does not read keeps as few retained events in memory as other events, however many are retained.
 func TestRetainedEventsWaitForTheSubscriber(t *testing.T) {
 	tell(t, Options{OutboxBytes: 8 << 10}, RealmOptions{}, func(s *story) {
 		const topics, octets = 200, 1000

@@ -213,7 +213,7 @@ func (r *Router) joined(conn Conn) {
 	delete(r.joining, conn)
 }
 
-// startServing counts the peer behind conn. It reports false if the router takes no more peers.
+// startServing counts the peer behind conn. It returns false if the router accepts no more peers.
 func (r *Router) startServing(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

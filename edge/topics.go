@@ -53,7 +53,7 @@ type seat struct {
 
 	left atomic.Bool // the same as gone, readable without session.out.mu
 
-	gone bool // no more EVENTs. Guarded by session.out.mu.
+	gone bool // gets no more EVENTs. Guarded by session.out.mu.
 }
 
 // seats are a subscription's seats in order of arrival. They are in chunks, so that adding one copies little.

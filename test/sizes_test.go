@@ -52,7 +52,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// isTest reports whether a file is there for tests alone.
+// isTest reports whether a file serves tests only.
 func isTest(file string) bool {
 	return strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "test/") || strings.HasPrefix(file, "boards/mcu/check/")
 }

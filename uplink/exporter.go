@@ -51,8 +51,8 @@ func (x *Exporter) RunSpool() { x.stopSpool = x.From.runSpool(x.Spool) }
 // publication.
 func (x *Exporter) Stored(publication wamp.ID) bool { return x.From.hasStored(publication) }
 
-// Put stores an event that stands for the local router's e. waitForRoom slows the local router down. If the publisher
-// waits for the outcome, answer converts it to the publisher's answer.
+// Put stores an event made from the local router's e. waitForRoom slows the local router down. If the publisher waits
+// for the outcome, answer converts it to the publisher's answer.
 func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), answer func(error) error) {
 	x.to.Load().store(e.Publication)
 	waitForRoom()

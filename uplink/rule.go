@@ -39,7 +39,7 @@ func (r *Rule) URI() string {
 // ToRemote returns the name of a local URI or pattern at the far side.
 func (r *Rule) ToRemote(uri string) string { return exchange(uri, r.LocalPrefix, r.RemotePrefix) }
 
-// ToLocal undoes ToRemote.
+// ToLocal is the inverse of ToRemote.
 func (r *Rule) ToLocal(uri string) string { return exchange(uri, r.RemotePrefix, r.LocalPrefix) }
 
 func exchange(uri, from, to string) string {

@@ -260,7 +260,7 @@ func TestTooManyCookiesInTheFile(t *testing.T) {
 	}
 }
 
-// A new cookie is saved within some seconds, while Run goes on.
+// Run saves a new cookie within some seconds.
 func TestRunSavesCookies(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cookies.json")
 	synctest.Test(t, func(t *testing.T) {

@@ -41,7 +41,7 @@ func (p *Principals) transportPrincipal(m methods, r *Request) (*principal, *Ref
 	return who, nil
 }
 
-// byPeer returns the principal that the transport identifies, or why there is none.
+// byPeer returns the principal that the transport identifies, or the reason why there is none.
 func (p *Principals) byPeer(m methods, t *wamp.Transport) (who *principal, why string) {
 	switch {
 	case m == byTLS && (t == nil || t.Certificate == nil):

@@ -20,7 +20,7 @@ func TestKeepBasic(t *testing.T) {
 	}
 }
 
-// A vital peer is not cut, however much it has.
+// A vital peer is never cut, whatever its charges.
 func TestVitalPeersStay(t *testing.T) {
 	for _, joined := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

@@ -19,11 +19,12 @@ const (
 	readAgain    = 100 * time.Millisecond // between two cuts
 )
 
-// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used up,
-// readers wait in the order in which their messages began, so that the oldest message is read to its end first. Once readers
-// have waited for a second, a peer is cut to make room for the first reader. It is the peer that has had the most time to
-// send and has not finished, if that time is more than a second. If all peers wait for the router, it is the one with the
-// most bytes read. The error is ErrCut if this peer was cut or is gone, and ErrTooLong if there cannot be room.
+// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used
+// up, readers wait in the order in which their messages began, so that the oldest message is completed first. Once
+// readers have waited for a second, a peer is cut to make room for the first reader. It is the peer that has had the
+// most time to send an incomplete message, if that time is more than a second. If all peers wait for the router, it is
+// the one with the most bytes read. The error is ErrCut if this peer was cut or has ended, and ErrTooLong if there
+// cannot be room.
 func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	if a == nil || octets <= 0 {
 		return nil

@@ -35,8 +35,8 @@ func TestWaitAtOnce(t *testing.T) {
 	}
 }
 
-// TestWaitOrder: a message begins with its first byte. Neither a later part nor an outbox puts it back in the queue, but
-// the next message begins anew.
+// TestWaitOrder: a message's first byte determines its place in the queue. Neither a later part nor an outbox moves it
+// back. The next message gets a new place.
 func TestWaitOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		between func(first *Account)
@@ -159,7 +159,7 @@ func TestWaitIsReported(t *testing.T) {
 	})
 }
 
-// TestWaitEndsAtOnce: readers go on at the instant at which there is room for them, all of them.
+// TestWaitEndsAtOnce: all readers continue as soon as there is room for them.
 func TestWaitEndsAtOnce(t *testing.T) {
 	for name, free := range map[string]func(b *Budget, other *Account){
 		"stored data is dropped": func(b *Budget, _ *Account) { b.Drop(Work, 60*kib) },

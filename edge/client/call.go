@@ -218,7 +218,7 @@ func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 	}
 }
 
-// startTimeout starts the client's own timer for the call. There is none without a timeout, or if the router measures it.
+// startTimeout starts the client's own timer for the call, unless the call has no timeout or the router measures it.
 func (k *call) startTimeout(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
 	if o.Timeout <= 0 || k.session.welcome.Feature("dealer", "call_timeout") {
 		return nil, func() {}, func() {}

@@ -28,7 +28,7 @@ type Durable struct {
 	// Renew makes the client create the subscription again if an operator has dropped it. Dropped is not called.
 	Renew bool
 
-	// Origin makes the router send Event.Origin. An event that the client refuses holds up the later ones.
+	// Origin makes the router send Event.Origin. An event that the client rejects delays the later ones.
 	Origin bool
 }
 

@@ -18,7 +18,7 @@ type endpoint interface {
 	// addTo makes s deliver messages with the endpoint's id to it.
 	addTo(s *session)
 
-	// removeFrom undoes addTo, and reports whether the router must be told.
+	// removeFrom is the inverse of addTo. It reports whether the router must be told.
 	removeFrom(s *session) (tell bool)
 }
 

@@ -72,7 +72,7 @@ func TestRevokedRegistrationIsRequestedAgain(t *testing.T) {
 		// A subscription of the same id is not concerned.
 		p.send(codec.Message{Type: wamp.Unsubscribed, Dict: p.dict(map[string]any{"subscription": 9})})
 		p.send(codec.Message{Type: wamp.Unregistered, Dict: p.dict(map[string]any{"registration": 9, "reason": "com.moved"})})
-		p.send(invocation(p, 1, nil)) // sent by mistake: the registration is not there any more
+		p.send(invocation(p, 1, nil)) // sent by mistake: the registration no longer exists
 		if m := p.expect(wamp.Error); m.ErrorType != wamp.Invocation || string(m.Text) != wamp.NoSuchRegistration.Error() {
 			t.Errorf("ERROR %s", m.Text)
 		}

@@ -8,8 +8,9 @@ import (
 	"runnel/edge/journal"
 )
 
-// Log keeps a table on disk: the state of each numbering, then records of the publications routed since. One goroutine (Run)
-// writes it, with one write for all publications that have arrived in the meantime. A disk that fails holds up no publication.
+// Log keeps a table on disk: the state of each numbering, then records of the publications routed since. One goroutine
+// (Run) writes it, with one write for all publications that have arrived in the meantime. A failing disk does not delay
+// publications.
 type Log[W any] struct {
 	// Static after Open.
 	Config[W]

@@ -164,7 +164,7 @@ func TestLogIsCompacted(t *testing.T) {
 	}
 }
 
-// A log that cannot be written holds up no publication, and is complete once it can be written again.
+// A log that cannot be written does not delay publications. It is complete once it can be written again.
 func TestLogWithoutADisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	l := open(t, dir)

@@ -177,7 +177,7 @@ func TestAllSpansAreBounded(t *testing.T) {
 	}
 }
 
-// A table whose numberings are all in use by connected clients takes no more.
+// A table rejects new numberings if connected clients use all of its numberings.
 func TestTableIsFull(t *testing.T) {
 	var table Table[int]
 	clients := make([]Client[int], maxNumberings)
@@ -197,7 +197,7 @@ func TestTableIsFull(t *testing.T) {
 	}
 }
 
-// A numbering that another client goes on with is no longer the first one's.
+// A numbering that another client continues no longer belongs to the first client.
 func TestNumberingChangesHands(t *testing.T) {
 	var table Table[int]
 	var before, after Client[int]

@@ -45,8 +45,8 @@ func (p *pass) full() bool {
 	return !d.dropBarred()
 }
 
-// dropBarred makes room in the flight: it drops the older half of the barred events. It reports false if there are none. The
-// caller holds mu.
+// dropBarred makes room in the flight: it drops the older half of the barred events. It returns false if there are
+// none. The caller holds mu.
 func (d *Subscription) dropBarred() bool {
 	if !d.barred() {
 		return false

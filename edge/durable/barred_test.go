@@ -60,7 +60,7 @@ func TestBarredEventsWait(t *testing.T) {
 	kit.Eventually(t, "nothing is left", func() bool { return d.State().Events == 0 && d.State().Floor == 20 })
 }
 
-// Barred events do not stop the consumer that is there, and take bounded memory: the oldest leave a gap.
+// Barred events do not stop the present consumer. Their memory is bounded: the oldest ones become a gap.
 func TestBarredEventsAreBounded(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix})
@@ -75,7 +75,7 @@ func TestBarredEventsAreBounded(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	for acknowledged := false; !acknowledged; { // a gap that grows comes again
+	for acknowledged := false; !acknowledged; { // a gap that grows is delivered again
 		g := kit.Receive(t, "a gap", c.gaps)
 		if g.Reason != "permission" || g.First != 1 || g.Events == 0 {
 			t.Fatalf("%+v", g)

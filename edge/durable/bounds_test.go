@@ -329,7 +329,7 @@ func TestAcknowledgedMeanwhile(t *testing.T) {
 	})
 }
 
-// More events than one step drops are dropped all the same.
+// All excess events are dropped, even if one step is not enough.
 func TestManyBeyondTheBound(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3})

@@ -11,7 +11,7 @@ import (
 	"runnel/test/kit"
 )
 
-// clerk is a consumer that answers as it is told, and notes what it gets. Its fields are read while deliver waits.
+// clerk is a consumer with prepared answers that records its events. Its fields are read while deliver waits.
 type clerk struct {
 	admits  func(*store.Event) bool // nil: all
 	verdict func() Verdict          // nil: Delivered

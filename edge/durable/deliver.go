@@ -8,7 +8,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// deliver hands out events until there is no consumer. It is the only goroutine that moves read forward by reading.
+// deliver delivers events until there is no consumer. It is the only goroutine that advances read by reading.
 func (d *Subscription) deliver() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -121,7 +121,7 @@ func (p *pass) run() {
 	p.flush()
 }
 
-// read hands out the records from the place where the pass begins. It takes them from memory if they are there.
+// read delivers the records from the beginning of the pass on. It takes them from memory if possible.
 func (p *pass) read() error {
 	s := p.sub.store
 	s.mu.Lock()
@@ -307,8 +307,8 @@ func (p *pass) deliver(h *head, e *entry) bool {
 	}
 }
 
-// chooseFor returns the next consumer to try. Without one, more reports whether the pass goes on: the event needs no consumer, or
-// none may receive it.
+// chooseFor returns the next consumer to try. Without one, more reports whether the pass continues: the event needs no
+// consumer, or none may receive it.
 func (p *pass) chooseFor(o *offer) (a *Attachment, more bool) {
 	d, e := p.sub, o.entry
 	d.store.mu.Lock()

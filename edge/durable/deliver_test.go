@@ -76,7 +76,8 @@ func TestLargestWindow(t *testing.T) {
 	})
 }
 
-// A refused event comes again after a while, an unacknowledged one after the subscription's time, and both before new ones.
+// A rejected event is redelivered after a while, an unacknowledged one after the subscription's time. Both precede new
+// events.
 func TestRedelivery(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", Window: 2, AckWait: 5 * time.Second})
@@ -178,7 +179,7 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// While the oldest event is not acknowledged, delivery goes on behind it for some windows, and no further.
+// While the oldest event is not acknowledged, delivery continues after it for some windows, and no further.
 func TestSpread(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", Window: 2, AckWait: time.Hour})
@@ -278,7 +279,7 @@ func TestUndeliverable(t *testing.T) {
 	})
 }
 
-// Events that are not for the consumer are passed in one turn, however many they are.
+// Any number of events that are not for the consumer are skipped in one turn.
 func TestManyArePassed(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix})
@@ -423,7 +424,7 @@ func TestTooOldForAll(t *testing.T) {
 	}
 }
 
-// A consumer that is an origin gets nothing behind an event that it has refused, until that one comes again.
+// A consumer with origins gets no event after one that it has rejected, until that event is redelivered.
 func TestRefusalByOrigin(t *testing.T) {
 	for _, origin := range []bool{true, false} {
 		inBubble(t, func(t *testing.T, s *shelf) {
@@ -445,7 +446,7 @@ func TestRefusalByOrigin(t *testing.T) {
 	}
 }
 
-// The epoch of a subscription stays over restarts, and changes when it begins anew.
+// The epoch of a subscription survives restarts, and changes when the subscription begins again.
 func TestEpoch(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -226,7 +226,7 @@ func TestAcknowledgedFilesGo(t *testing.T) {
 	}
 }
 
-// A store that cannot be written refuses events, and goes on once it can.
+// A store that cannot be written rejects events, and continues once it can be written.
 func TestRefusal(t *testing.T) {
 	dir := t.TempDir()
 	s := openShelf(t, dir, 0)

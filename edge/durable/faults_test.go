@@ -57,7 +57,7 @@ func (s *shelf) forgetRecent() {
 	s.recent.forget()
 }
 
-// An event that becomes unreadable while it waits for its redelivery holds up nothing.
+// An event that becomes unreadable while it waits for its redelivery does not delay other events.
 func TestUnreadableEventIsPassed(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	d := s.create(Rule{Name: "d", URI: "com.t", Window: 1})
@@ -216,7 +216,7 @@ func TestOthersCostNoWrites(t *testing.T) {
 	}
 }
 
-// However large the windows are and however many consumers there are, the memory for events under way is bounded.
+// The memory for events in flight is bounded, whatever the number of consumers and the size of their windows.
 func TestFlightIsBounded(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	d := s.create(Rule{Name: "d", URI: "com.t"})
@@ -299,7 +299,7 @@ func TestUnreadableLog(t *testing.T) {
 	})
 }
 
-// A subscription that begins anew while a consumer looks at an event delivers from its new start on.
+// A subscription that begins again while a consumer examines an event delivers from its new start on.
 func TestResetWhileDelivering(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})

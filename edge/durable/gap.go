@@ -26,8 +26,8 @@ func (d *Subscription) addGap(g *gap) {
 	wake(d.wake)
 }
 
-// gap gives a gap that is not in flight to the first consumer that has room. It reports false if no consumer has
-// room. The later events then wait, because a consumer must get the gap in its place.
+// gap gives a gap that is not in flight to the first consumer that has room. It returns false if no consumer has room.
+// The later events then wait, because a consumer must get the gap in order.
 func (p *pass) gap() bool {
 	for {
 		a, report, waits := p.assignGap()

@@ -244,7 +244,7 @@ func TestGapAndEventsAtOnce(t *testing.T) {
 	})
 }
 
-// A gap that was acknowledged, sent or dropped does not come again after a restart.
+// A gap that was acknowledged, sent or dropped is not delivered again after a restart.
 func TestGapIsDoneForGood(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent    bool

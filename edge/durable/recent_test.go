@@ -8,8 +8,8 @@ import (
 	"runnel/test/kit"
 )
 
-// The records in memory are those on disk, at the same places, from wherever a consumer goes on. Records that
-// do not fit into the memory are read from disk.
+// The records in memory equal those on disk, at the same positions, wherever a consumer continues. Records that do not
+// fit into the memory are read from disk.
 func TestRecent(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	s.create(Rule{Name: "d", URI: "com.t"})

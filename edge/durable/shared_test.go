@@ -9,7 +9,7 @@ import (
 	"runnel/test/kit"
 )
 
-// other stands for the others that need events of the log.
+// other represents the other users of the log.
 type other struct {
 	needs    uint64
 	fails    bool

@@ -289,7 +289,7 @@ type AttachOptions struct {
 	Window   int           // 0: the subscription's
 	AckWait  time.Duration // 0: the subscription's
 	Sent     bool          // an event is done once it is handed to the connection
-	Origin   bool          // an event that the consumer refuses holds up the later ones
+	Origin   bool          // an event that the consumer rejects delays the later ones
 	MaxAge   time.Duration // older events are not delivered; 0: no limit
 }
 
@@ -299,10 +299,10 @@ type Consumer interface {
 	// the event itself.
 	Admits(*store.Event) (may, own bool)
 
-	// Deliver hands out an event, and never waits.
+	// Deliver passes an event to the consumer, and never waits.
 	Deliver(*Delivery) Verdict
 
-	// DeliverGap hands out a gap. id is the publication id by which it is acknowledged.
+	// DeliverGap passes a gap to the consumer. id is the publication id by which it is acknowledged.
 	DeliverGap(Gap) Verdict
 
 	// Room returns nil if the consumer has room, otherwise a channel that is closed when that may have changed.

@@ -107,7 +107,7 @@ func TestWindow(t *testing.T) {
 	at(windowSize-1, 1, 1)
 	at(windowSize-1, 2, 2) // moves the window
 	at(windowSize+90, 50, 2)
-	at(int64(len(data)), 1, 2) // nothing is there
+	at(int64(len(data)), 1, 2) // empty
 	at(windowSize-1, 3, 2)
 	at(0, windowSize+1, 3) // longer than the window, which stays where it is
 	at(windowSize+1, 3, 3)
@@ -165,7 +165,7 @@ func TestLegacyWork(t *testing.T) {
 	}
 }
 
-// From reads on from any record until it is told to stop, and passes over damage.
+// From reads from any record on until it is told to stop, and skips damage.
 func TestFrom(t *testing.T) {
 	l := open(t, t.TempDir(), 1<<20)
 	records := []string{"one", "two", strings.Repeat("three", 30), "", "five"}

@@ -115,7 +115,7 @@ func TestTroubleLasts(t *testing.T) {
 	}
 }
 
-// A history whose old events cannot be removed from disk is reported, and so is one that ends with events not on disk.
+// A history is reported if its old events cannot be removed from disk, or if it ends with events that are not on disk.
 func TestHistoryIsNotAsItShould(t *testing.T) {
 	disk := failOn(t)
 	story(t, func(t *testing.T, dir string) {

@@ -135,7 +135,7 @@ func TestPublishedWhileFilled(t *testing.T) {
 	})
 }
 
-// An older event from the log takes no memory from newer ones: it stays away if there is none.
+// An older event from the log takes no memory from newer ones: without free memory it is omitted.
 func TestOldEventsMakeNoHole(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})

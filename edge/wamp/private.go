@@ -53,7 +53,7 @@ const (
 	// KeyPosition: EVENT.Details of durable subscriptions, integer. It increases with each event of a realm.
 	KeyPosition = "_position"
 
-	// KeyGap: EVENT.Details of durable subscriptions, dict. This EVENT takes the place of events that were dropped.
+	// KeyGap: EVENT.Details of durable subscriptions, dict. This EVENT replaces dropped events.
 	KeyGap = "_gap"
 
 	// KeyTime: PUBLISH.Options, forwarding, milliseconds since 1970. When the event was first published.
@@ -63,8 +63,8 @@ const (
 	// KeyOrigin: PUBLISH.Options, forwarding, [node, epoch, sequence]. Identifies an event, so that the router
 	// recognizes it when it is sent again. Accepted only together with acknowledge. It is passed on only to internal
 	// subscribers, with the authid of the numbering's owner as a fourth item, which internal publishers may send, too.
-	// SUBSCRIBE.Options besides KeyDurable, from any session, bool: EVENT.Details has such a list, and an event that the
-	// consumer refuses holds up the later ones.
+	// SUBSCRIBE.Options besides KeyDurable, from any session, bool: EVENT.Details has such a list, and an event that
+	// the consumer rejects delays the later ones.
 	KeyOrigin = "_origin"
 
 	// KeyFallback: REGISTER.Options, internal, bool. The procedure is registered on behalf of another router. It is

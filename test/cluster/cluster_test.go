@@ -130,7 +130,7 @@ func (w *world) parts() (list []part) {
 	return list
 }
 
-// round kills two parts, checks that the others go on, and starts the two again.
+// round kills two parts, checks that the others continue, and restarts the two.
 func (w *world) round(number int, killed ...part) {
 	w.Helper()
 	when := fmt.Sprintf("round %d, without %s and %s", number, killed[0].name, killed[1].name)

@@ -116,7 +116,7 @@ func TestTicket(t *testing.T) {
 	for name, c := range map[string]struct{ authid, ticket string }{
 		"wrong": {"ticket", "pen"}, "empty": {"ticket", ""}, "nobody": {"nobody", "pencil"}, "another method's secret": {"cra", "pencil"},
 	} {
-		house.EveryIn(t, name, guarded, func(s *stage.Scene) { // there is no telling who is there
+		house.EveryIn(t, name, guarded, func(s *stage.Scene) { // the peer's identity is unknown
 			p := s.Connect()
 			greet(p, c.authid, `["ticket"]`, "")
 			p.Hear(`[4,"ticket",{}]`)
@@ -314,7 +314,7 @@ func TestChannelBinding(t *testing.T) {
 		p.Say(fmt.Sprintf(`[5,%q,{"nonce":"$nonce","channel_binding":%q,"cbind_data":%q}]`, client.prove(p, "pbkdf", nonce, end[:], kind), kind, encode64(end[:])))
 		welcomed(p, "pbkdf", "wamp-scram", `{"verifier":"`+client.verifier()+`"}`)
 	})
-	t.Run("where there is none", func(t *testing.T) { // it is for the client to go on or not
+	t.Run("where there is none", func(t *testing.T) { // the client decides whether to continue
 		s := house.Scene(t, stage.Way{Network: "tcp", Serializer: wamp.JSON}, guarded)
 		p := s.Connect()
 		greet(p, "key", `["cryptosign"]`, `{"pubkey":"`+pubkey+`","channel_binding":"tls-unique"}`)

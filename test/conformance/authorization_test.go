@@ -24,7 +24,7 @@ func TestAuthorization(t *testing.T) {
 			}
 		}
 	})
-	// Exact goes before prefix, prefix before wildcard. No authorizer is there to ask about what none of them matches.
+	// Exact precedes prefix, and prefix precedes wildcard. There is no authorizer for URIs that match none of them.
 	house.Every(t, "exact, prefix, wildcard", func(s *stage.Scene) {
 		una := s.Login("una", stage.Full)
 		for uri, answer := range map[string]string{

@@ -20,7 +20,7 @@ func under(s *stage.Scene, callerHello, calleeHello, options string) (caller, ca
 }
 
 func TestCallCanceling(t *testing.T) {
-	// Whatever happened, nothing more comes of it, and both go on.
+	// In every case, no further message arrives, and both sessions stay open.
 	cancel := func(name, calleeHello string, plot func(caller, callee *stage.Peer)) {
 		house.Every(t, name, func(s *stage.Scene) {
 			caller, callee := under(s, stage.Full, calleeHello, `{}`)

@@ -144,7 +144,7 @@ func TestEventHistory(t *testing.T) {
 		}
 		p.Hear(`[50,1,{},[` + event(3) + `,` + event(4) + `,` + event(5) + `]]`)
 	})
-	// The subscription of a history is there without subscribers, and is the one that subscribers get.
+	// The subscription of a history exists without subscribers. Subscribers get the same subscription.
 	house.Every(t, "without subscribers", func(s *stage.Scene) {
 		p := s.Join(stage.Full)
 		lookup(p, "sub", "history.exact", "exact")

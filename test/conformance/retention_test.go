@@ -22,7 +22,7 @@ func TestEventRetention(t *testing.T) {
 			`[36,"$sub","*",{"retained":true,"publisher":"$ann","publisher_authid":"ann","publisher_authrole":"guest"},["new"],{"k":"\u0000AQID"}]`)
 		sub.Say(`[32,4,{"get_retained":true},"~.b"]`)
 		sub.Hear(`[33,4,"$other"]`, `[36,"$other","$b",{"retained":true},["b"]]`)
-		pub.Say(`[16,6,{"retain":true},"~.a",["live"]]`) // is an event like any other for who is there
+		pub.Say(`[16,6,{"retain":true},"~.a",["live"]]`) // present subscribers get it like any other event
 		sub.Hear(`[36,"$sub","*",{},["live"]]`)
 	})
 	house.Every(t, "patterns", func(s *stage.Scene) { // one for each topic

@@ -29,7 +29,7 @@ func TestSubscriptionRevocation(t *testing.T) {
 			admin.Say(`[48,4,{},"wamp.subscription.remove_subscriber",` + call + `]`)
 			admin.Hear(`[8,48,4,{},` + failure + `]`)
 		}
-		p.Say(`[32,2,{},"~.a"]`) // it goes on
+		p.Say(`[32,2,{},"~.a"]`) // the session stays open
 		p.Hear(`[33,2,"*"]`)
 	})
 }

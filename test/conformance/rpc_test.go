@@ -242,7 +242,7 @@ func TestSharedRegistration(t *testing.T) {
 				callees[0].Say(`[64,2,` + options + `,"~.x"]`)
 				callees[0].Hear(`[8,64,2,{},"wamp.error.procedure_already_exists",["*"]]`)
 			}
-			for _, p := range []*stage.Peer{callees[0], callees[2]} { // first and last are found anew
+			for _, p := range []*stage.Peer{callees[0], callees[2]} { // first and last are determined again
 				p.Say(`[66,3,"$reg"]`)
 				p.Hear(`[67,3]`)
 			}

@@ -235,7 +235,8 @@ func TestRequestIDs(t *testing.T) {
 		p.Say(`[32,77,{},"~.a"]`, `[32,77,{},"~.b"]`, `[32,5,{},"~.c"]`)
 		p.Hear(`[33,77,"*"]`, `[33,77,"*"]`, `[33,5,"*"]`)
 	})
-	// 2^53 is an id, in any serializer without being rounded; more is none, nor is 0, a negative number or a float.
+	// 2^53 is a valid id and is not rounded by any serializer. A higher number, 0, a negative number and a float are
+	// invalid ids.
 	house.Every(t, "the largest", func(s *stage.Scene) {
 		p := s.Join(stage.Simple)
 		p.Say(`[32,9007199254740992,{},"~.a"]`, `[32,9007199254740991,{},"~.b"]`)

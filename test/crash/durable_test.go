@@ -207,7 +207,7 @@ func TestDurableConsumerIsLate(t *testing.T) {
 	centre.kill()
 	publish(50)
 	centre.begin()
-	empty() // no consumer is there
+	empty() // there is no consumer
 	publish(50)
 	empty()
 	centre.kill()

@@ -43,7 +43,7 @@ type tier struct {
 	*testing.T
 	name, dir, above string
 	settings         string // of its uplink
-	uplink           string // takes the place of uplink
+	uplink           string // replaces uplink
 	grants           func(configuration string) string
 	process          *program.Process
 	limit            string // for ulimit -f: largest file it may write; "": none

@@ -192,7 +192,7 @@ func (h *host) foreground(line string) string {
 	return h.shown(p.Stderr.Text() + p.Stdout.Text())
 }
 
-// background starts a command that goes on.
+// background starts a command that does not end by itself.
 func (h *host) background(line string) *program.Process {
 	h.t.Helper()
 	p, err := program.Start(h.shell("exec " + line)) // the program, not a shell, dies with the test

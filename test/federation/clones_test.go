@@ -59,8 +59,8 @@ func (h *heard) arrive(t *testing.T, texts []string) {
 	}
 }
 
-// Two gateways have the same id. The centre rejects the second one by name; it keeps its events and connects once the first
-// has gone.
+// Two gateways have the same id. The centre rejects the second one by name. The second one keeps its events, and
+// connects once the first has disconnected.
 func TestTwoGatewaysOfOneID(t *testing.T) {
 	centre := start(t, "centre", "")
 	first := start(t, "gw", linkTo("up", centre, durable))

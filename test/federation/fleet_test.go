@@ -141,7 +141,7 @@ func measureFleet(t *testing.T, size int) {
 		}
 		return true
 	}
-	complete := func() { // every gateway's procedure and subscription is there
+	complete := func() { // the procedures and subscriptions of all gateways exist
 		kit.Eventually(t, "all are up", up)
 		kit.Eventually(t, "the last procedure is there", func() bool {
 			r, err := there.Call(t.Context(), "wamp.registration.list", client.CallOptions{}, client.Payload{})

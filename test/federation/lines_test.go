@@ -179,7 +179,7 @@ func TestTheCentreIsKilled(t *testing.T) {
 	if !errors.Is(err, wamp.NoSuchProcedure) {
 		t.Errorf("call: %v", err)
 	}
-	p.centre.line.become(quality{cut: true}) // so that the subscriber is there before the events
+	p.centre.line.become(quality{cut: true}) // so that the subscriber precedes the events
 	p.centre.run()
 	h := p.centre.listen(p.centre.join(), "com.example.", wamp.Prefix)
 	p.centre.line.become(quality{})

@@ -73,7 +73,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 				callee.Say(fmt.Sprintf(`[70,%d,{},[%q]]`, i, pad))
 			}
 			watcher.Hear(`[36,"*","*",{},["*","*","guest"]]`)
-			callee.Say(`[66,2,5]`) // it goes on
+			callee.Say(`[66,2,5]`) // the session stays open
 			for text := ""; !strings.HasPrefix(text, "[8,66,2,"); {
 				text, _ = callee.Next() // a last INVOCATION may come first
 			}
@@ -169,7 +169,7 @@ func TestLimits(t *testing.T) {
 func TestFloods(t *testing.T) {
 	for name, c := range map[string]struct {
 		message string
-		answer  string // a prefix of each answer; "": there is none
+		answer  string // a prefix of each answer; "": no answer
 	}{
 		"PUBLISH to nobody":       {`[16,%d,{},"flood.%d"]`, ""},
 		"PUBLISH, refused":        {`[16,%d,{"acknowledge":true},"flood..%d"]`, `[8,16,`},

@@ -166,7 +166,7 @@ func TestMQTTTopicEscapes(t *testing.T) { // not parallel: it subscribes to ever
 	}
 }
 
-// Packets that break the rules, in every place: the router answers or hangs up, and others go on.
+// Packets that break the rules in any way: the router answers or disconnects, and other clients are not affected.
 func TestMQTTMalformed(t *testing.T) {
 	t.Parallel()
 	good := [][]byte{
@@ -287,7 +287,7 @@ func TestMQTTTakeover(t *testing.T) {
 	login(t, "ann", "pump", true, 0)
 }
 
-// Floods of one device: the router refuses what is beyond its limits, and the device and others go on.
+// Floods of one device: the router rejects messages beyond its limits. The device and others stay connected.
 func TestMQTTFloods(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 900)

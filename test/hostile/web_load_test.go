@@ -139,7 +139,7 @@ func TestSlowRequests(t *testing.T) {
 		start := []string{"G", "GET / HTTP/1.1\r\nHost: localhost\r\nX: ", "POST /publish/web.first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n[", "POST /lp/open HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", ""}[i%5]
 		io.WriteString(conn, start)
 		work.Go(func() {
-			for start != "" { // a byte now and then gives no more time
+			for start != "" { // single bytes do not extend the time limit
 				time.Sleep(50 * time.Millisecond)
 				if _, err := io.WriteString(conn, " "); err != nil {
 					return
@@ -159,7 +159,7 @@ func TestSlowRequests(t *testing.T) {
 	unmoved(t, webRealm)
 }
 
-// Thousands of connections take the places of one listener only, and leave them free when they end.
+// Thousands of connections use up the slots of one listener only, and free them when they end.
 func TestManyConnections(t *testing.T) {
 	h := listen(t, "web.many.")
 	var limit syscall.Rlimit
@@ -202,7 +202,7 @@ func stream(t *testing.T, query string, headers ...string) (conn net.Conn, in *b
 	return conn, in
 }
 
-// Clients that do not read their events are bounded in number and memory. The publisher and the other streams go on.
+// Clients that do not read their events are bounded in number and memory. The publisher and the other streams continue.
 func TestStreamsThatDoNotRead(t *testing.T) {
 	var deaf []net.Conn
 	for range 4 {

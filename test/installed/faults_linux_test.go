@@ -59,8 +59,8 @@ var faults = []fault{
 	},
 }
 
-// With each of the faults, such as a missing network, a gateway boots and routes between its own programs. It reports the fault,
-// and recovers once the fault is gone: by itself, apart from the read-only disk.
+// With each of the faults, such as a missing network, a gateway boots and routes between its own programs. It reports
+// the fault and recovers once the fault ends. It does so by itself, except for the read-only disk.
 func TestFieldFaults(t *testing.T) {
 	needsMachines(t)
 	n := newNetwork(t)

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Each scenario, in small, against the real router: nothing is lost, and the figures that belong to it are there.
+// Each scenario runs with small numbers against the real router. No message is lost, and the scenario's figures are
+// present.
 func TestScenarios(t *testing.T) {
 	dir := t.TempDir()
 	p := programs{runnel: build(t, dir)}

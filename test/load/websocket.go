@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// webSocket lets the RawSocket client speak WebSocket. It answers the RawSocket handshake itself and turns each frame into
-// a masked WebSocket message, and back. The mask is zero, which a server has to undo all the same.
+// webSocket lets the RawSocket client speak WebSocket. It answers the RawSocket handshake itself and turns each frame
+// into a masked WebSocket message, and back. The mask is zero, but a server still has to unmask.
 type webSocket struct {
 	net.Conn
 	r          *bufio.Reader
@@ -97,7 +97,7 @@ func (w *webSocket) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads all frames that are there.
+// fill reads all available frames.
 func (w *webSocket) fill() error {
 	for {
 		if err := w.frame(); err != nil {

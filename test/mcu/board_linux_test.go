@@ -24,7 +24,7 @@ type board interface {
 	port() string // what the router opens
 	reset()       // as its button does
 	unplug()      // it does not run, and its line is silent
-	plug()        // after unplug: it starts anew
+	plug()        // restarts the device after unplug
 }
 
 // host is the node as a program; its line is ours to disturb.

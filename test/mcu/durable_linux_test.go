@@ -55,8 +55,8 @@ func stands(t *testing.T, c *client.Client, position, moves, lost int64) {
 	}
 }
 
-// TestDurable checks that commands which were published while the device was unplugged arrive, once it is back, in order and
-// acknowledged, and that a command that the device refuses comes again.
+// TestDurable publishes commands while the device is unplugged. They arrive in order once it is back, and are
+// acknowledged. A command that the device rejects is delivered again.
 func TestDurable(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port())
@@ -98,7 +98,7 @@ func TestDurable(t *testing.T) {
 	})
 }
 
-// TestDurableGap checks that a device is told of commands that were dropped, and of one that is too long for it.
+// TestDurableGap checks that a device learns of dropped commands, and of one that is too long for it.
 func TestDurableGap(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port(), "[[realm.durable]]", `name = "valve"`, `authid = "greenhouse-mcu"`, `uri = "`+valve+`"`, "max_events = 2")

@@ -32,8 +32,7 @@ func boards(t *testing.T, story func(*testing.T, board)) {
 	t.Run("microbit", func(t *testing.T) { story(t, newMicrobit(t)) })
 }
 
-// answers calls until it succeeds: on a machine that stands still for a second the link gives the other end up, and the
-// session begins anew.
+// answers calls until it succeeds. If the machine pauses for a second, the link disconnects, and a new session begins.
 func answers(t *testing.T, c *client.Client, uri string, args ...any) (r *client.Result) {
 	t.Helper()
 	var err error

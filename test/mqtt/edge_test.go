@@ -42,7 +42,7 @@ reconnect_min = "20ms"
 reconnect_max = "200ms"
 `
 
-// newGateway starts a runnel. The text goes on in the table of its uplink.
+// newGateway starts a runnel. The text is added to the table of its uplink.
 func newGateway(t *testing.T, uplink string) *gateway {
 	t.Helper()
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"runnel/test/kit"
 )
 
-// A topic that the broker's access list forbids is held with the broker's reason. Other topics go on, and the topic itself does
-// once the list allows it.
+// A topic that the broker's access list forbids is held with the broker's reason. Events of other topics cross. Those
+// of the topic cross once the list allows it.
 func TestForbiddenTopicIsHeld(t *testing.T) {
 	t.Parallel()
 	for _, qos := range []int{1, 2} {

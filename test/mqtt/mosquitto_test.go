@@ -248,7 +248,7 @@ func TestGatewayIsKilled(t *testing.T) {
 	}
 }
 
-// Messages that the broker queues during an outage arrive afterwards, and so do the gateway's events.
+// Messages that the broker queues during an outage arrive afterwards, and also the gateway's events.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	b := mosquitto(t, open+"max_queued_messages 0\n")

@@ -9,8 +9,8 @@ import (
 	"runnel/edge/client"
 )
 
-// A command that the broker retains is carried out once, however often the link connects again, and however the gateway
-// is restarted in good order: the broker sends what it retains for each SUBSCRIBE.
+// A command that the broker retains is executed once, although the broker sends retained messages again for each
+// SUBSCRIBE. This also holds after reconnects and clean restarts of the gateway.
 func TestRetainedCommandRunsOnce(t *testing.T) {
 	for qos := range 2 {
 		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {

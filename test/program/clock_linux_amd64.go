@@ -33,7 +33,7 @@ type Clock struct {
 	offset atomic.Int64 // nanoseconds
 }
 
-// NewClock returns a clock that shows a time now and goes on from there.
+// NewClock returns a clock that shows the given time now and runs from there.
 func NewClock(t *testing.T, b Binary, now time.Time) *Clock {
 	t.Helper()
 	text, err := os.ReadFile(b[len(b)-1])

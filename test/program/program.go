@@ -81,7 +81,8 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	dieWithParent(cmd)
 	started := make(chan error)
 	go func() {
-		// To Linux the parent is the thread. It goes on afterwards, as another program may have it as its parent, such as a browser.
+		// To Linux the parent is the thread. The thread does not end afterwards, because it may also be the parent of
+		// another program, such as a browser.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()

@@ -277,7 +277,7 @@ func (p *Peer) Silent() {
 	}
 }
 
-// Closed waits until the router has closed the connection and the session is gone. No further message may arrive.
+// Closed waits until the router has closed the connection and the session has ended. No further message may arrive.
 func (p *Peer) Closed() {
 	p.Helper()
 	p.open = false
@@ -291,7 +291,7 @@ func (p *Peer) Closed() {
 	p.link.close()
 }
 
-// Goodbye closes the session by GOODBYE and waits until it is gone.
+// Goodbye closes the session by GOODBYE and waits until it has ended.
 func (p *Peer) Goodbye() {
 	p.Helper()
 	p.Say(`[6,{},"wamp.close.close_realm"]`)
@@ -299,7 +299,7 @@ func (p *Peer) Goodbye() {
 	p.Parted()
 }
 
-// Parted closes the connection after GOODBYE, when the session is gone. No further message may arrive.
+// Parted closes the connection after GOODBYE, once the session has ended. No further message may arrive.
 func (p *Peer) Parted() {
 	p.Helper()
 	p.open = false
@@ -310,7 +310,7 @@ func (p *Peer) Parted() {
 	}
 }
 
-// Vanish closes the connection without GOODBYE and waits until the session is gone.
+// Vanish closes the connection without GOODBYE and waits until the session has ended.
 func (p *Peer) Vanish() {
 	p.Helper()
 	p.Cut()
@@ -326,7 +326,7 @@ func (p *Peer) Cut() {
 	p.link.close()
 }
 
-// awaitGone waits until the realm does not know the session any more.
+// awaitGone waits until the realm no longer has the session.
 func (p *Peer) awaitGone() {
 	p.Helper()
 	if p.ID != 0 {

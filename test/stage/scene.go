@@ -84,7 +84,7 @@ func (h *House) Between(t *testing.T, name string, plot func(s *Scene, one, othe
 	})
 }
 
-// Own is what "~" stands for.
+// Own returns the URI component that replaces "~".
 func (s *Scene) Own() string { return s.own }
 
 // Another returns a second, independent scene.
@@ -153,7 +153,7 @@ func (p *Peer) Welcomed() {
 	p.open = true
 }
 
-// close closes the sessions of all peers, and waits until they are gone.
+// close closes the sessions of all peers, and waits until they have ended.
 func (s *Scene) close() {
 	var ids []uint64
 	for _, p := range s.peers {
@@ -163,7 +163,7 @@ func (s *Scene) close() {
 		p.link.close()
 		for range p.heard { // until it is closed
 		}
-		if p.ID != 0 { // the end of the connection does not say when the session is gone
+		if p.ID != 0 { // the end of the connection does not show when the session has ended
 			ids = append(ids, p.ID)
 		}
 	}

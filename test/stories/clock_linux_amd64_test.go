@@ -11,9 +11,9 @@ import (
 	"runnel/test/program"
 )
 
-// A gateway whose clock shows 1970 routes between its own programs and keeps durable events. Its link to the centre fails with
-// a reason that names the time, and so do status and doctor. When the clock is set, the link comes up and the events arrive in
-// order, with nothing restarted. See program.Clock for what is simulated.
+// A gateway whose clock shows 1970 routes between its own programs and keeps durable events. Its link to the centre
+// fails with a reason that names the time, and so do status and doctor. When the clock is set, the link connects and
+// the events arrive in order, without a restart. program.Clock describes the simulation.
 func TestClockAt1970(t *testing.T) {
 	dir := t.TempDir()
 	selfSigned(t, dir, "centre", 60*24*time.Hour)

@@ -181,7 +181,7 @@ func TestDoctorOfAnInvalidConfiguration(t *testing.T) {
 	found(t, leftOut, "serial: serial line gone", "/dev/ttyGone0 is missing")
 	runnel(t, "check", "-c", owned).expect(t, 3, "a start leaves out what fails", "no-such-user")
 
-	// A router that was started before goes on.
+	// A running router is not affected.
 	file := gatewayFile(t, serial)
 	p := start(t, "run", "-c", file)
 	p.logs("msg=listening url=unix://")

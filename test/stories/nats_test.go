@@ -77,7 +77,7 @@ match = "prefix"
 	runnel(t, "status", "--url", r.unix).expect(t, 0, "NATS 2.", "")
 }
 
-// A reload adds exports to a link. The first event of each new rule crosses, and so do further ones of the old rule.
+// A reload adds exports to a link. The first event of each new rule crosses, and also further events of the old rule.
 func TestNATSReload(t *testing.T) { kit.EachNATS(t, testNATSReload) }
 
 func testNATSReload(t *testing.T, binary string) {

@@ -101,7 +101,7 @@ topic = "story.a"
 	late := start(t, "sub", "runnel.uplink.on_state.", "--match", "prefix", "--retained", "--json", "--url", r.tcp)
 	late.sees(`"up":false`)
 
-	// An uplink that is no more is not told of any more.
+	// A removed uplink is no longer reported.
 	r.change(t, "[[uplink]]", "[[realm]]\nname = \"other\"\n[[uplink]]")
 	r.change(t, "realm = \"realm1\"\nurl", "realm = \"other\"\nurl")
 	r.reload(t).expect(t, 0, "uplink Central", "")

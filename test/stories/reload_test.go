@@ -234,7 +234,7 @@ func TestReloadNotifies(t *testing.T) {
 	receives(`^STOPPING=1$`)
 }
 
-// A line with other settings is opened again, after its device has been told; one that is gone is let go.
+// A line with changed settings is opened again, after its device was told. A removed line is closed.
 func TestReloadSerial(t *testing.T) {
 	r, device := serveLine(t, "")
 	mcu := sensor(t, device)

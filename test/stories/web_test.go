@@ -49,7 +49,7 @@ func TestReboundPage(t *testing.T) {
 			t.Errorf("metrics of %s: %s", host, answer)
 		}
 	}
-	for _, first := range []string{"\x16\x03\x01\x00\xa5\x01", "\x10", "\x7f", "hello"} { // and what is no HTTP is told so at once
+	for _, first := range []string{"\x16\x03\x01\x00\xa5\x01", "\x10", "\x7f", "hello"} { // input that is not HTTP gets an error at once
 		conn, err := net.Dial("tcp", metrics)
 		if err != nil {
 			t.Fatal(err)

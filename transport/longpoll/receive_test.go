@@ -23,7 +23,8 @@ func TestNothingToReceive(t *testing.T) {
 	r.want(t, path+"receive", "", http.StatusOK, "[1]")
 }
 
-// TestSilence: a client that does not ask any more is gone; one that waits is not, however long.
+// TestSilence: a client that stops polling is disconnected. A client that waits for an answer is not, however long it
+// waits.
 func TestSilence(t *testing.T) {
 	r := serve(t, Options{IdleTime: time.Second})
 	waits, p := asking(t, r)

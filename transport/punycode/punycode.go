@@ -91,7 +91,7 @@ func normalize(label string) string {
 	return norm.NFKC.String(b.String())
 }
 
-// fold returns the character that stands for all that differ from it in case only, or -1 for one that cannot be seen.
+// fold returns one representative for all characters that differ in case only, or -1 for an invisible character.
 func fold(r rune) rune {
 	switch {
 	case r == '\u00AD' || r == '\u034F' || unicode.Is(unicode.Variation_Selector, r):

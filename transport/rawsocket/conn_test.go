@@ -105,7 +105,7 @@ func TestMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One segment over loopback: all is there when the first message is.
+	// One segment over loopback: all data is available with the first message.
 	send(peer, frame(0, "a")+frame(0, "b")+frame(0, "c")[:4])
 	for _, step := range []struct {
 		msg  string

@@ -159,7 +159,7 @@ func TestMissing(t *testing.T) {
 		if got := missing(batch, 0, n); got != want {
 			t.Errorf("after %d bytes, %d are missing, want %d", n, got, want)
 		}
-		if n >= 2 { // the batch goes on with a frame of which an earlier one wrote two bytes
+		if n >= 2 { // the batch continues a frame of which an earlier batch wrote two bytes
 			if got := missing(batch[2:], 7, n-2); n > 2 && got != want {
 				t.Errorf("after 2 and %d bytes, %d are missing, want %d", n-2, got, want)
 			}

@@ -111,7 +111,7 @@ func TestPingFlood(t *testing.T) {
 	flood := []byte(strings.Repeat(frame(1, strings.Repeat("f", 1000)), 100))
 	before := heap()
 	sent, rest := 0, flood
-	for held := 0; held < 10; { // until nothing moves any more, and the reader waits to write a PONG
+	for held := 0; held < 10; { // until no more bytes move, and the reader waits to write a PONG
 		peer.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 		n, _ := peer.Write(rest)
 		if rest = rest[n:]; len(rest) == 0 {
@@ -170,8 +170,8 @@ func TestDeclaredLength(t *testing.T) {
 	}
 }
 
-// readSlowly writes a message of size bytes to a peer that reads a number of bytes each second. The write must succeed
-// however long it takes.
+// readSlowly writes a message of size bytes to a peer that reads a number of bytes each second. The write must succeed,
+// whatever time it takes.
 func readSlowly(t *testing.T, c *Conn, peer io.Reader, bytesPerSecond, size int) {
 	t.Helper()
 	done := make(chan error, 1)

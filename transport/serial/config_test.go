@@ -87,7 +87,7 @@ func TestConfigTexts(t *testing.T) {
 	}
 }
 
-// TestPresent: a device is there as long as its file is; nothing is known about one on another machine.
+// TestPresent: a device is present while its file exists. The presence of a device on another machine is unknown.
 func TestPresent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "device")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -28,7 +28,7 @@ func (c Config) Find(ports []Info) (string, error) {
 	return info.Device, err
 }
 
-// present reports whether the device described by c is there.
+// present reports whether the device described by c is present.
 func (c Config) present() bool {
 	if c.Networked() {
 		return true

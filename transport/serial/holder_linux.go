@@ -82,7 +82,7 @@ func openDevices(pid int) (ids []deviceID) {
 		fd := filepath.Join(dir, e.Name())
 		name, err := os.Readlink(fd)
 		if err != nil || !strings.HasPrefix(name, "/dev/") || strings.HasSuffix(name, " (deleted)") {
-			continue // a pseudo-terminal that is gone and whose number may be in use again
+			continue // a removed pseudo-terminal, whose number may be in use again
 		}
 		if id, ok := identify(fd); ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)

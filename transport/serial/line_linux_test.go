@@ -194,7 +194,7 @@ func TestLineDeviceRestarts(t *testing.T) {
 	p.end <- nil
 }
 
-// TestLineRefusedHandshake has a peer whose own handshake is refused: that one must not come again.
+// TestLineRefusedHandshake: the router rejects the peer's handshake once, and must not reject it again.
 func TestLineRefusedHandshake(t *testing.T) {
 	d, r, p := greeted(t)
 	p.end <- errors.New("refused")
@@ -295,7 +295,7 @@ func TestLineSaysThingsOnce(t *testing.T) {
 	}
 }
 
-// TestDelayReopen: a pause before a port is opened again ends with the context, and when the device is gone.
+// TestDelayReopen: the pause before a port is opened again ends with the context, and with the removal of the device.
 func TestDelayReopen(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	canceled, cancel := context.WithCancel(context.Background())
@@ -371,7 +371,8 @@ func TestLineOfNoise(t *testing.T) {
 	}
 }
 
-// TestForeignLine has a device that speaks no RawSocket: it is served from the first octet on, for as long as it is there.
+// TestForeignLine has a device that does not speak RawSocket. It is served from the first octet on, while it is
+// present.
 func TestForeignLine(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "port")
 	d := plug(t, link)

@@ -141,7 +141,7 @@ func TestLinkLog(t *testing.T) {
 	}
 }
 
-// TestLinkReplug holds that the link comes back with the device, and that its counters go on.
+// TestLinkReplug checks that the link reconnects when the device returns, and that its counters continue.
 func TestLinkReplug(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "port")
 	l, peers, _ := runLink(t, link, slog.New(slog.DiscardHandler))

@@ -175,7 +175,7 @@ func TestAddHolders(t *testing.T) {
 	}
 }
 
-// TestOpenDevices: a process's devices are listed once, however often it has them open.
+// TestOpenDevices: each device of a process is listed once, even if the process has opened it several times.
 func TestOpenDevices(t *testing.T) {
 	before := openDevices(os.Getpid())
 	pts, slave, err := pty.Open()

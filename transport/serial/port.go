@@ -12,8 +12,8 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// ErrUnplugged means that the device is gone. The port is no longer usable; the device may return under the same or
-// another name.
+// ErrUnplugged means that the device was unplugged. The port is no longer usable; the device may return under the same
+// or another name.
 var ErrUnplugged = errors.New("unplugged")
 
 // ErrSetting means that the port does not support the baud rate or the character format.
@@ -103,7 +103,8 @@ func (p *Port) Write(b []byte) (int, error) {
 	return n, p.failure("write", err)
 }
 
-// failure turns the errors of an unplugged device into ErrUnplugged. A terminal whose device is gone reads as end of file.
+// failure turns the errors of an unplugged device into ErrUnplugged. A terminal without its device reads as end of
+// file.
 func (p *Port) failure(verb string, err error) error {
 	if err == nil {
 		return nil

@@ -111,8 +111,8 @@ func (c *controller) forget() {
 	c.heard = nil
 }
 
-// boot starts the controller anew: it says hello, and when that is answered sends a message and gets it back. Like any
-// device, it begins again when that takes too long.
+// boot restarts the controller. It sends a handshake, and after the answer it sends a message and gets it back. Like
+// any device, it starts again if that takes too long.
 func (c *controller) boot(t *testing.T) {
 	t.Helper()
 	polls, greeted := 0, false

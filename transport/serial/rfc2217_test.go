@@ -104,7 +104,7 @@ func TestRFC2217Errors(t *testing.T) {
 			t.Errorf("%v, %v; want %s", p, err, c.want)
 		}
 	}
-	// A server that says nothing does not hold up the end.
+	// A silent server does not delay the end.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	kit.Must(t, err)
 	defer l.Close()

@@ -56,7 +56,7 @@ func TestRS485IsRefused(t *testing.T) {
 
 // TestPastPorts: the counters of a port that is closed stay in the total.
 func TestPastPorts(t *testing.T) {
-	u := &uartState{port: &Port{}, now: Errors{Framing: 3, Overrun: 1}, known: true} // a port that cannot be read any more
+	u := &uartState{port: &Port{}, now: Errors{Framing: 3, Overrun: 1}, known: true} // a port that can no longer be read
 	for range 2 {
 		if got := u.errors(); got == nil || *got != (Errors{Framing: 3, Overrun: 1}) {
 			t.Errorf("the total is %+v", got)

@@ -232,7 +232,7 @@ func TestReadMessage(t *testing.T) {
 	long := strings.Repeat("0123456789", 20000)
 	c, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "glued"))
 	want(t, conn, "glued", false)
-	// One segment over loopback: all is there when the first message is.
+	// One segment over loopback: all data is available with the first message.
 	c.send(t, frameOf(text, "one"), frameOf(text, ""), frameOf(text, "two"), frameOf(ping, "hi"), frameOf(text, "three")[:7])
 	want(t, conn, "one", true)
 	want(t, conn, "", true)

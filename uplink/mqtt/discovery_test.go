@@ -11,7 +11,7 @@ import (
 	"runnel/uplink/mqtt"
 )
 
-// The link announces the values that it exports as JSON, and removes those of an earlier link that are gone.
+// The link announces the values that it exports as JSON. It removes values of an earlier link that no longer exist.
 func TestDiscovery(t *testing.T) {
 	dir := t.TempDir()
 	opts := mqtt.Options{

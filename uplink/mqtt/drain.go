@@ -129,7 +129,7 @@ func (l *Link) reject(e *spool.Event, err error) {
 	l.opts.Spool.Ack(e.Sequence)
 }
 
-// refused holds an event that the broker has refused with a reason code. Other topics go on.
+// refused holds an event that the broker has rejected with a reason code. Events of other topics are still sent.
 func (s *session) refused(p *packet.Ack) {
 	e, ok := s.link.flight.refused(p.ID)
 	if p.Code == packet.PacketIDInUse {

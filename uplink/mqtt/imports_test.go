@@ -12,8 +12,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// TestPublishWithoutTheRealm: a message that the realm can't take is left to the broker, which sends it again. One of QoS 0
-// would not come again: it is lost at once.
+// TestPublishWithoutTheRealm: the link does not acknowledge a message that the realm can't accept, so the broker
+// resends it. A message of QoS 0 would not be resent, so it is lost at once.
 func TestPublishWithoutTheRealm(t *testing.T) {
 	held, err := spool.Open(spool.Options{})
 	if err != nil {

@@ -42,7 +42,7 @@ type Options struct {
 	SessionExpiry      time.Duration  // how long the broker keeps the session of a link that is down; by MQTT 5; default 7 days
 	StateTopic         string         // shows whether the link is up; "": none
 	Discovery          Discovery      // needs a StateTopic
-	Sparkplug          *Sparkplug     // the link is an Edge Node, with a last will of its own instead of StateTopic; nil: it is none
+	Sparkplug          *Sparkplug     // the link is an Edge Node, with its own last will instead of StateTopic; nil: it is not
 
 	KeepAlive  time.Duration // between two PINGREQs; default 20 s
 	AnswerTime time.Duration // for PINGRESP; default 10 s

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A retained message is known if it comes again because of a SUBSCRIBE that matches it, and has not changed.
+// The link recognizes a retained message that a matching SUBSCRIBE repeats without a change.
 func TestResent(t *testing.T) {
 	for name, c := range map[string]struct {
 		topic, payload string

@@ -10,8 +10,8 @@ import (
 	"runnel/uplink"
 )
 
-// Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs stand
-// for the broker's topics.
+// Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs
+// represent the broker's topics.
 type Rule struct {
 	uplink.Rule
 	Retain bool // events are retained on the other side even if they are not retained where they come from

@@ -170,7 +170,8 @@ func (s *session) state(state string) *packet.Publish {
 	return p
 }
 
-// sendOwn sends a message of the link itself. Further ones wait in own if the broker accepts no more without an acknowledgement.
+// sendOwn sends a message of the link itself. If the broker accepts no more unacknowledged messages, the message waits
+// in own.
 func (s *session) sendOwn(p *packet.Publish) {
 	if s.fit(p); len(s.own) > 0 || p.QoS > 0 && s.version >= packet.V5 && !s.link.flight.reserve() {
 		s.own = append(s.own, p)
@@ -179,7 +180,7 @@ func (s *session) sendOwn(p *packet.Publish) {
 	s.send(p)
 }
 
-// ownAcknowledged lets the next message of the link itself take the place of one that was acknowledged.
+// ownAcknowledged removes an acknowledged message of the link itself, and sends the next one.
 func (s *session) ownAcknowledged(p *packet.Ack) {
 	if p.Code.Failed() {
 		s.link.log.Warn("the broker refuses one of the link's own messages", "topic", s.link.opts.StateTopic, "err", reason(p.Code, p.Properties))

@@ -167,7 +167,7 @@ func TestSparkplugUnproven(t *testing.T) {
 	s.await("the broker has the value", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 && st.Queue.Events == 0 })
 }
 
-// A host asks for a rebirth: all births come again, with the same bdSeq.
+// A host asks for a rebirth: all births are sent again, with the same bdSeq.
 func TestSparkplugRebirth(t *testing.T) {
 	h := newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 0, Sparkplug: edgeNode(), Export: []mqtt.Rule{metrics("com.example.", "{3}")}})
@@ -370,7 +370,7 @@ func TestSparkplugHost(t *testing.T) {
 	b.takes("NBIRTH")
 }
 
-// At the end the node says that it is gone, before DISCONNECT.
+// At its end, the node sends its death before DISCONNECT.
 func TestSparkplugLeaves(t *testing.T) {
 	h := newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 1, Sparkplug: edgeNode(), Export: []mqtt.Rule{metrics("com.example.", "")}})

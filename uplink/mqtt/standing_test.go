@@ -120,7 +120,7 @@ func TestBrokenStandingRecord(t *testing.T) {
 	}
 	s, log := newTestStanding(dir)
 	s.take("gateway")
-	s.added("one", subscription{filter: "a"}) // a record without filters is none
+	s.added("one", subscription{filter: "a"}) // a record without filters is invalid
 	if err := os.MkdirAll(filepath.Join(file, "in", "the", "way"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ func (b *broker) retained(topic, payload string, id uint16) {
 	}
 }
 
-// A broker answers SUBSCRIBE with all that it retains. So the link subscribes only where the broker's session lacks
-// something, and a retained command that comes again all the same is not carried out again.
+// A broker answers SUBSCRIBE with all retained messages. The link therefore subscribes only to filters that the
+// broker's session lacks. A retained command that is repeated all the same is not executed again.
 func TestSubscribesOnceForASession(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.")}})
 	ch := heard(t, s.program(), client.SubscribeOptions{})
@@ -78,7 +78,7 @@ func TestSubscribesAgainWhatWasNotAnswered(t *testing.T) {
 	}
 }
 
-// The next process goes on with the session of the one before, without the filters that the configuration lacks now.
+// The next process continues the session of the previous one, without filters that the configuration no longer has.
 func TestSubscriptionsOutliveTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := newSite(t, mqtt.Options{QoS: 1, Dir: dir, Import: []mqtt.Rule{topics("com.example.a."), topics("com.example.b.")}})

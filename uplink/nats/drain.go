@@ -97,7 +97,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		if err := s.conn.Room(ctx); err != nil {
 			return err
 		}
-		client.Sleep(ctx, time.Millisecond) // there may be room for bytes, but for no more requests
+		client.Sleep(ctx, time.Millisecond) // there may be room for bytes, but not for another request
 	}
 	var tooLarge *conn.TooLarge
 	if errors.As(err, &tooLarge) || err == conn.ErrSubject {

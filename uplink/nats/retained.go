@@ -93,7 +93,7 @@ type puts struct {
 // putting holds the pending writes of one key.
 type putting struct {
 	newest   string // origin of the newest value
-	owed     string // origin of the newest value in the spool; "": none is there
+	owed     string // origin of the newest value in the spool; "": the spool has none
 	unproven int    // number of values that the bucket has not answered
 }
 

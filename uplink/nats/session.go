@@ -34,7 +34,7 @@ type session struct {
 	plain       atomic.Bool   // the cluster has no JetStream
 	away        atomic.Pointer[string]
 	sources     atomic.Pointer[map[string]bool]  // the streams that may acknowledge events; nil: unknown
-	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
+	bucket      atomic.Pointer[jetstream.Bucket] // nil: none so far
 	bucketAway  atomic.Pointer[string]           // why the bucket accepts no values; nil: it does
 	watching    atomic.Bool                      // the values of the bucket are being imported
 

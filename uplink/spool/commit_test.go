@@ -56,7 +56,7 @@ func TestChangesDuringACommit(t *testing.T) {
 			if got := b.waiting(); !slices.Equal(got, c.want) {
 				t.Errorf("%s: %q, want %q", name, got, c.want)
 			}
-			// An event that was acknowledged before an earlier one may come again.
+			// An event that was acknowledged before an earlier one may be delivered again.
 			if got := open(t, b.disk.kill(), Options{}).waiting(); !includes(got, c.want) {
 				t.Errorf("%s: after a crash %q, want %q", name, got, c.want)
 			}
@@ -181,7 +181,7 @@ func TestLostAtTheEnd(t *testing.T) {
 	}
 }
 
-// Without MaxAge, events go to one file however much time passes between them. With it, a file spans an eighth of it.
+// Without MaxAge, events go to one file, whatever time passes between them. With MaxAge, a file spans an eighth of it.
 func TestAgeOfFiles(t *testing.T) {
 	for age, want := range map[time.Duration]int{0: 1, 80 * time.Hour: 1, 8 * time.Hour: 3} {
 		synctest.Test(t, func(t *testing.T) {

@@ -60,7 +60,7 @@ func newFlash() *flash {
 	return &flash{names: make(map[string]*file), safe: make(map[string]*file), doomed: make(map[string]*file), room: -1}
 }
 
-// kill returns the disk as the next process finds it after a crash: all writes are there.
+// kill returns the disk as the next process finds it after a crash, with all writes.
 func (d *flash) kill() *flash {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -31,7 +31,7 @@ func (b *bench) fresh() (names []string, left []time.Duration) {
 	return names, left
 }
 
-// The time of an event goes on while it waits: in memory, on disk, and while the router is off.
+// The time of an event runs while it waits: in memory, on disk, and while the router is off.
 func TestExpire(t *testing.T) {
 	for _, c := range []struct {
 		name  string

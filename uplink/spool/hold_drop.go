@@ -133,7 +133,7 @@ func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped i
 func (s *Spool) dropHeldEntry(in *heldEvent, reason Reason) {
 	err := ErrFull
 	if reason == "" {
-		err = nil // a later event stands for it
+		err = nil // a later event replaces it
 	}
 	if !s.removeFromTail(in, err) {
 		s.depth--
@@ -184,7 +184,7 @@ func (s *Spool) discardHeld(n int) (dropped int) {
 	return dropped
 }
 
-// discardOne drops a held event returned by peekHeld. It returns false if the event is gone.
+// discardOne drops a held event returned by peekHeld. It returns false if the event no longer exists.
 func (s *Spool) discardOne(e *heldView) bool {
 	h, t := &s.held, e.topic
 	if h.topics[e.Topic] != t || e.Sequence <= t.returned && !t.window.has(e.Sequence) || e.entry != nil && e.entry.dropped() {

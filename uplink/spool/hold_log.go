@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// The log of held events contains events and marks. A mark states that the events of a topic up to a number are gone. It
-// must be kept as long as there is an older segment.
+// The log of held events contains events and marks. A mark states that the events of a topic up to a number were
+// removed. It must be kept as long as there is an older segment.
 
 // heldSegment describes one file of held events.
 type heldSegment struct {
@@ -63,7 +63,7 @@ func (g *heldSegment) record(sequence uint64, at int64) {
 	g.first, g.last, g.newest = min(g.first, sequence), max(g.last, sequence), at
 }
 
-// mark schedules a mark for a topic: its events up to some number are gone.
+// mark schedules a mark for a topic: its events up to some number were removed.
 func (s *Spool) mark(t *heldTopic) {
 	h := &s.held
 	gone := t.returned
@@ -270,7 +270,7 @@ func (s *Spool) resolveHeld(in *heldEvent, err error) {
 	}
 }
 
-// trimTail removes events that were written or are gone from the front of the tail.
+// trimTail removes written and removed events from the front of the tail.
 func (h *held) trimTail() {
 	n := 0
 	for n < len(h.tail) && h.tail[n].gone && !h.tail[n].writing {

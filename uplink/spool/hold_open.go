@@ -42,7 +42,7 @@ func (s *Spool) recoverHeld(r *recovery) error {
 	return nil
 }
 
-// recoverMarks opens the log. It returns the marks: by topic, the number up to which its events are gone.
+// recoverMarks opens the log. It returns the marks: by topic, the number up to which its events were removed.
 func (s *Spool) recoverMarks(r *recovery) (marks map[string]uint64, err error) {
 	h := &s.held
 	dir := filepath.Join(s.opts.Dir, "held")

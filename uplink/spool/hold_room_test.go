@@ -115,7 +115,8 @@ func TestHeldEventsThatCannotBeFound(t *testing.T) {
 	})
 }
 
-// Memory is full of events that are being written when an event must move to the held ones: Next goes on once they are written.
+// An event must become a held one while the memory is full of events that are being written. Next continues once they
+// are written.
 func TestHeldEventWaitsForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxMemory: 10_000, RetryFirst: time.Hour})

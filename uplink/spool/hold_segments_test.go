@@ -57,7 +57,7 @@ func TestDiscardAcrossHeldFiles(t *testing.T) {
 	})
 }
 
-// A file in the middle that has no held events any more is deleted before the older ones.
+// A file in the middle without held events is deleted before older files.
 func TestHeldFileInTheMiddleIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxOctets: 64 << 10}) // files of 4 KiB
@@ -208,7 +208,7 @@ func TestHeldFileGrowsWhileItIsRead(t *testing.T) {
 	})
 }
 
-// A gap that was acknowledged does not come again after a crash, although it is on disk still.
+// An acknowledged gap is not delivered again after a crash, although it is still on disk.
 func TestAcknowledgedGapAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})

@@ -16,7 +16,7 @@ import (
 
 const rejected = "wamp.error.not_authorized"
 
-// poll returns up to n events, and none if there are none at present.
+// poll returns up to n events without waiting.
 func (b *bench) poll(n int) (events []Event) {
 	b.Helper()
 	for {
@@ -216,7 +216,7 @@ func TestRetryOne(t *testing.T) {
 	})
 }
 
-// The pause between retries doubles up to RetryLast; Retry and a success begin anew.
+// The pause between retries doubles up to RetryLast. Retry and a success reset it.
 func TestRetryPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{RetryFirst: 4 * time.Second, RetryLast: 15 * time.Second})
@@ -265,7 +265,7 @@ func TestOpenTopic(t *testing.T) {
 		if len(last) != 1 || last[0].Held || len(last[0].Payload.Raw) != 12 {
 			t.Fatalf("a new event of an open topic: %+v", last)
 		}
-		b.Rewind() // what was in flight comes again, the first of the topic as a probe
+		b.Rewind() // the events in flight are sent again, the first of the topic as a probe
 		if events = b.next(0, 10); len(events) != 2 || !events[0].Probe || events[1].Topic != "com.example.other" {
 			t.Fatalf("%+v", events)
 		}

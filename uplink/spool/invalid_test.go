@@ -8,7 +8,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// An intact record with invalid contents, in any of the logs, is reported and leaves a gap. The other events are there.
+// An intact record with invalid contents, in any of the logs, is reported and leaves a gap. The other events remain.
 func TestInvalidRecords(t *testing.T) {
 	head := appendHead(nil, markRecord, 1, 2, 2, 3)
 	for dir, records := range map[string][][]byte{

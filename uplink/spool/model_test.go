@@ -27,7 +27,7 @@ type model struct {
 	o     Options
 	facts []*fact        // in the order of Put
 	seen  uint64         // after what number the drain asks for events
-	bad   []bool         // by topic: the far side rejects it at present; empty: each event has a topic of its own
+	bad   []bool         // topics that the far side currently rejects; empty: each event has its own topic
 	sent  map[string]int // by topic: the number of the last event returned in this attempt
 	lives int            // how many times the spool was opened
 
@@ -311,7 +311,7 @@ func TestModelOnFaultyDisk(t *testing.T) {
 	}
 }
 
-// Whatever the files contain, Open succeeds, the events before the damage are there, and the spool works.
+// Open succeeds for any content of the files. The events before the damage remain, and the spool works.
 func FuzzRecovery(f *testing.F) {
 	f.Add([]byte{}, uint(0), true)
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, uint(100), false)

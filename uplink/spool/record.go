@@ -16,7 +16,7 @@ const (
 	gapRecord
 	markRecord // states only up to which number events are acknowledged
 	heldRecord // a held event and the reason why its topic is held
-	goneRecord // held events of a topic up to a number are gone
+	goneRecord // held events of a topic up to a number were removed
 
 	limited recordKind = 0x40 // added to the kind of an event that expires
 )

@@ -64,7 +64,7 @@ func TestWakeAt(t *testing.T) {
 	}
 }
 
-// The pause between attempts doubles up to half a minute, and begins anew after a success.
+// The pause between attempts doubles up to half a minute. A success resets it.
 func TestRetryPauses(t *testing.T) {
 	var c schedule
 	now := int64(5000)

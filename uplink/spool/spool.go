@@ -68,7 +68,7 @@ type Event struct {
 	Probe bool // a held event sent to test its topic; others of the topic follow only after the answer
 	Alone bool // a probe that may cost the connection (ReasonCloses); send it with nothing else in flight
 
-	Gap *Gap // not nil: the event stands for dropped ones and has no topic; forward it as an event
+	Gap *Gap // not nil: the event represents dropped ones and has no topic; forward it as an event
 }
 
 // Gap describes events that were dropped.

@@ -75,7 +75,7 @@ func (b *bench) store(name string) error {
 	return <-said
 }
 
-// Peek returns large events a few at a time, however many are asked for.
+// Peek returns only a few large events at a time, whatever number is requested.
 func TestPeekIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, nil, Options{})

@@ -81,7 +81,8 @@ func (d *drain) run() {
 	}
 }
 
-// attempt publishes from the first unacknowledged event on, until ctx is done or an event can't be published at present.
+// attempt publishes events from the first unacknowledged one on, until ctx is done or an event can't be published for
+// now.
 func (d *drain) attempt(ctx context.Context) {
 	d.link.spool.Rewind()
 	for after := uint64(0); ; {

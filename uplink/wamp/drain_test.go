@@ -27,7 +27,7 @@ func newTestLink(t *testing.T) (*Link, *strings.Builder) {
 	return l, &log
 }
 
-// An acknowledged event leaves the spool. An event that the centre can't take at present stays and ends the attempt. An
+// An acknowledged event leaves the spool. An event that the centre can't accept for now stays and ends the attempt. An
 // event that it rejects is dropped here, because its class is Memory.
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
@@ -35,7 +35,7 @@ func TestAnswers(t *testing.T) {
 		err                       error
 		ended                     bool // the session has ended before the answer
 		left, forwarded, dropped  int
-		attempt, underWay, logged bool // the attempt goes on; the event counts as under way; the drop is logged
+		attempt, underWay, logged bool // the attempt continues; the event counts as in flight; the drop is logged
 	}{
 		{name: "accepted", forwarded: 1, attempt: true},
 		{name: "full", err: client.NewError(wamp.Unavailable.Error()), left: 1},

@@ -21,8 +21,9 @@ import (
 //	receive    publishes an event in the local realm under its origin at the centre, so a repetition is not routed again
 //	published  acknowledges it once the local router has answered PUBLISHED
 //
-// An event that the local router cannot accept at the moment is refused, and so are the later ones until it is delivered again.
-// The centre sends them in order. A centre that keeps nothing for the link is reported, and the rule is an ordinary import.
+// The link rejects an event that the local router cannot accept at the moment, and all later events until its
+// redelivery. The centre sends them in order. If a centre does not keep events for the link, that is reported, and the
+// rule becomes an ordinary import.
 //
 // The centre removes the subscriptions of former rules when the link joins (forget). Their names begin alike, and contain the node
 // and the uplink.
@@ -39,7 +40,7 @@ type kept struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	gate   gate
-	plain  func() // ends the ordinary subscription that takes the place of the refused one; nil: there is none
+	plain  func() // ends the ordinary subscription that replaces the rejected one; nil: there is none
 	silent bool   // the centre ignores the option
 }
 

@@ -108,7 +108,7 @@ func TestKeptImport(t *testing.T) {
 	})
 }
 
-// A subscriber is told how long the event still means something: the rest of the publisher's limit or of max_age.
+// A subscriber gets the remaining lifetime of the event: the rest of the publisher's limit or of max_age.
 func TestKeptImportPassesTimeOn(t *testing.T) {
 	tellKept(t, true, unchanged, func(t *testing.T, w *world) {
 		var left []time.Duration

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Above a refused number nothing passes until that number comes again, or is known not to.
+// After a rejected number, no later number passes until that number is repeated, or is known to be dropped.
 func TestGate(t *testing.T) {
 	now := time.Now()
 	var g gate

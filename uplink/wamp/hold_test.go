@@ -54,8 +54,8 @@ func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *wor
 	})
 }
 
-// The publisher of a durable event that finds no room in the spool is told, and so is the log at level debug. An event of another
-// class is dropped.
+// The publisher of a durable event that finds no room in the spool gets an error, and the log gets a line at level
+// debug. An event of another class is dropped.
 func TestDurableEventThatIsNotStored(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestInterestOfOthersInWhatTheLinkWantsItself(t *testing.T) {
 		w.publish(here, "com.example.a")
 		w.crossed(1)
 
-		w.centre.Cut() // and what is there at the next session is found
+		w.centre.Cut() // and the subscriptions present at the next session are found
 		synctest.Wait()
 		w.listen(w.at(w.centre), "com.example.a", wamp.Exact)
 		w.centre.Mend()
@@ -97,7 +97,7 @@ func TestImportedTopicsAreSubscribedToAsTheyAreHere(t *testing.T) {
 		wide := w.listen(here, "com.", wamp.Prefix)
 		some := w.listen(here, "com..a", wamp.Wildcard)
 		w.publish(there, "com.example.a", 1)
-		wantHeard(t, exact, "com.example.a[1]map[]") // once, however many of the subscriptions there match
+		wantHeard(t, exact, "com.example.a[1]map[]") // once, whatever number of subscriptions matches
 		wantHeard(t, wide, "com.example.a[1]map[]")
 		wantHeard(t, some, "com.example.a[1]map[]")
 		w.publish(there, "com.other.a", 2)

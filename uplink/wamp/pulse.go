@@ -9,10 +9,10 @@ import (
 	"runnel/edge/client"
 )
 
-// A connection can be dead without an error: the other end, a modem or a proxy has gone, and TCP waits. So the link makes a
-// call to the central router at intervals. It uses WAMP, because not every router supports the PING of its transport, and a
-// proxy may answer PING in the router's place. Any answer, even an ERROR, proves that the router is alive. If no message at
-// all arrives in the time that an answer may take, the link closes the connection.
+// A connection can be dead without an error: the other end, a modem or a proxy has disappeared, and TCP waits. The link
+// therefore calls the central router at intervals. It uses WAMP, because not every router supports the PING of its
+// transport, and a proxy may answer PING in the router's place. Any answer, even an ERROR, proves that the router is
+// alive. If no message at all arrives in the time that an answer may take, the link closes the connection.
 
 const (
 	defaultPulse    = 20 * time.Second // between calls

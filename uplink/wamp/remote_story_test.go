@@ -202,7 +202,7 @@ func (c slowConn) ReadMessage() ([]byte, bool, error) {
 	return msg, more, err
 }
 
-// A link that ends waits for the events under way, and not at all if there are none.
+// A link that ends waits for the events in flight, and not at all if there are none.
 func TestEndWaitsForEventsUnderWay(t *testing.T) {
 	for _, events := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {

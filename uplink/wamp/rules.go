@@ -81,7 +81,7 @@ func (r *rule) rewrite(uri string) string {
 	return r.ToLocal(uri)
 }
 
-// reverse undoes rewrite.
+// reverse is the inverse of rewrite.
 func (r *rule) reverse(uri string) string {
 	if r.direction == exports {
 		return r.ToLocal(uri)

@@ -82,7 +82,7 @@ func TestRefusalNamesTheRule(t *testing.T) {
 	}
 }
 
-// A change is logged once, however often the centre says the same.
+// A change is logged once, although the centre repeats it.
 func TestKeptReportsChanges(t *testing.T) {
 	l, log := newTestLink(t)
 	k := &kept{link: l, rule: &rule{Rule: uplink.Rule{Topic: "com.a"}, direction: imports, kind: "topic", uri: "com.a"}, what: "com.a"}

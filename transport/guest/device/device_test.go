@@ -164,7 +164,7 @@ func TestWritesTakeTurns(t *testing.T) {
 	}
 }
 
-// A procedure that the router refuses is in the state until it is accepted, and so are readings without a session.
+// The state shows a procedure that the router rejects until it is accepted. It also counts readings without a session.
 func TestRefusedGuest(t *testing.T) {
 	r := newRoom(t)
 	g, err := NewLines(r.options(), lines.Config{Topic: "com.secret.line"}, "com.secret.write", "")
@@ -213,7 +213,7 @@ func TestReadingWithoutSession(t *testing.T) {
 	}
 }
 
-// The failure of a slave is told as a WAMP error.
+// The failure of a slave is reported as a WAMP error.
 func TestModbusGuest(t *testing.T) {
 	r := newRoom(t)
 	topic, err := reading.ParseTemplate("com.bus")

@@ -55,7 +55,7 @@ type Conn struct {
 	out        []byte
 	writing    bool      // a goroutine is writing out
 	dead       bool      // writing has ended
-	reasonSent bool      // the last packet gives the reason of the end, and the client's packets are read no more
+	reasonSent bool      // the last packet has the reason of the end, and no more packets of the client are read
 	waiting    bool      // the reader waits for the client
 	todo       []func()  // work for the reader, which numbers the requests
 	acks       []wamp.ID // events of durable subscriptions that the reader is to acknowledge

@@ -93,8 +93,8 @@ func TestUnansweredIsTaken(t *testing.T) {
 	}
 }
 
-// The router closes a connection before it has answered PUBLISH. The client repeats the message, which is taken again. The former
-// connection has no influence on the ids any more.
+// The router closes a connection before it has answered PUBLISH. The client repeats the message, and the router accepts
+// it again. The former connection no longer affects the ids.
 func TestClosedIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, t.TempDir())

@@ -83,7 +83,7 @@ func TestResume(t *testing.T) {
 	s.expect("no data", s.ask("GET", "/events/com.example.a?durable=log&realm=closed", "", "Authorization: Bearer ann:secret"), 503, "*data directory*")
 }
 
-// Without the confirmation of the client all events of the last moments come again.
+// Without the client's confirmation, all recent events are sent again.
 func TestResumeWithoutID(t *testing.T) {
 	s := newStage(t, Options{})
 	for i, path := range []string{"/events/com.example.a?durable=log", "/events/com.example.a?durable=log"} {

@@ -167,7 +167,7 @@ func (c *crowd) admit(from string) error {
 	return nil
 }
 
-// remove undoes admit. pool.mu is held.
+// remove is the inverse of admit. The caller holds pool.mu.
 func (c *crowd) remove(from string) {
 	if c.hosts[from]--; c.hosts[from] == 0 {
 		delete(c.hosts, from)

@@ -111,7 +111,7 @@ func (s *stage) ask(method, path, body string, headers ...string) answer {
 	return answer{resp.StatusCode, strings.TrimSuffix(string(b), "\n"), resp.Header}
 }
 
-// expect checks status and body; in want "*" stands for any text.
+// expect checks status and body; in want "*" matches any text.
 func (s *stage) expect(what string, a answer, status int, want string) {
 	s.Helper()
 	ok := a.status == status

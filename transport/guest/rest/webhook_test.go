@@ -160,7 +160,7 @@ func TestWebhookRetries(t *testing.T) {
 	}
 }
 
-// An event that the server will never take is counted, and the later ones go on.
+// An event that the server will never accept is counted, and later events are still sent.
 func TestWebhookRefusal(t *testing.T) {
 	h := newHooked(t)
 	h.run()

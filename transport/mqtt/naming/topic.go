@@ -119,7 +119,8 @@ func escaped(text string) bool {
 	return len(text) >= 3 && text[0] == '%' && strings.IndexByte(hexDigits, text[1]) >= 0 && strings.IndexByte(hexDigits, text[2]) >= 0
 }
 
-// levelOf undoes Component. It rejects a component that Component never returns, because its topic belongs to another URI.
+// levelOf is the inverse of Component. It rejects a component that Component never returns, because its topic belongs
+// to another URI.
 func levelOf(component string) (string, error) {
 	if err := Check(component, "/+#"); err != nil {
 		return "", err

@@ -179,7 +179,7 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// The reader allocates no more than has arrived, whatever a header announces. It bounds the number of properties.
+// The reader never allocates more than has arrived, whatever a header announces. It bounds the number of properties.
 func TestBounds(t *testing.T) {
 	lie := octets(t, "30 ffffff7f 0001 61")
 	if n := testing.AllocsPerRun(10, func() { read(lie, V5, false, 1<<28) }); n > 20 {

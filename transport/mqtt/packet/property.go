@@ -63,7 +63,7 @@ const (
 	pair
 )
 
-// will stands for the properties of a will, beside the types of packets.
+// will selects the properties of a will, in addition to the types of packets.
 const will Type = 0
 
 // acks are the packets that acknowledge others.

@@ -117,7 +117,7 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// A check makes the guess sure, and so do three messages. If two devices fit equally well, the first one is chosen.
+// A check or three messages make the guess certain. If two devices fit equally well, the first one is chosen.
 func TestSureDevice(t *testing.T) {
 	const dust, distance = "\xaa\xc0\x01\x02\x03\xab", "R0300\r"
 	known := devices(t)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestLimits: the longest frame arrives, a longer one is counted, and so is the longest that is too short.
+// TestLimits: the longest frame arrives. A longer frame is counted, and so is the longest frame that is too short.
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -300,8 +300,8 @@ func TestDial(t *testing.T) {
 	})
 }
 
-// TestDialledStreamDisconnects closes a dialled stream and lets its station transmit before Close goes on to stop the station. The
-// other end still receives a DISC.
+// TestDialledStreamDisconnects closes a dialled stream and lets its station transmit before Close stops the station.
+// The other end still receives a DISC.
 func TestDialledStreamDisconnects(t *testing.T) {
 	here, there := net.Pipe()
 	disconnected := make(chan bool, 1)

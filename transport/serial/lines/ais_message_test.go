@@ -83,7 +83,7 @@ func TestAISMessages(t *testing.T) {
 	}
 }
 
-// A time of arrival that is not available, or is none, is left out.
+// A time of arrival that is missing or invalid is omitted.
 func TestAISArrival(t *testing.T) {
 	for _, c := range []struct {
 		month, day, hour, minute int64

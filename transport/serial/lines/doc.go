@@ -12,6 +12,6 @@
 //	publish.go    which readings become events: on change, or one in a time
 //	ask.go        requests to a device that answers only then
 //
-// No input is fatal. A line that cannot be parsed is counted and shown in the status, and reading goes on with the next.
-// The package knows neither ports nor the router.
+// No input is fatal. A line that cannot be parsed is counted and shown in the status, and reading continues with the
+// next line. The package does not depend on ports or the router.
 package lines

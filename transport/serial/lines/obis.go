@@ -68,7 +68,7 @@ func (r *record) add(code string, n int, value string) {
 	}
 }
 
-// dataSet returns an OBIS code without the group for the current value, or "" if text is none.
+// dataSet returns an OBIS code without the group for the current value, or "" if text is not an OBIS code.
 func dataSet(text string) string {
 	text = strings.TrimSuffix(text, "*255")
 	if len(text) > 24 || !strings.Contains(text, ".") || strings.Trim(text, "0123456789ABCDEFGHLP-:.*&") != "" {

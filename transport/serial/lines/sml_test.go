@@ -23,8 +23,8 @@ func smlOf(value string) string {
 	return string(binary.LittleEndian.AppendUint16(b, checks["crc16-x25"].compute(b)))
 }
 
-// Telegrams with SML are found between others, however the bytes arrive. One with a wrong CRC, one that is cut off, and one
-// with an escape sequence of another kind are dropped; what looks like an end in the data is none.
+// Telegrams with SML are found between others, however the bytes are split. A telegram with a wrong CRC, a truncated
+// one, and one with an unknown escape sequence are dropped. Data that looks like an end does not end a telegram.
 func TestSML(t *testing.T) {
 	good, escaped := smlOf("EMH"), smlOf("\x1b\x1b\x1b\x1b\x1a\x00\x00\x00")
 	wrong := good[:len(good)-1] + string(good[len(good)-1]^1)

@@ -123,7 +123,7 @@ func TestRepeatedAtOnce(t *testing.T) {
 	}
 }
 
-// TestStraysAreCounted: frames that were not asked for are counted, and noted as long as they may come again.
+// TestStraysAreCounted: unexpected frames are counted, and remembered while they may be repeated.
 func TestStraysAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, r := newFakeBus(), newRegisters(5)

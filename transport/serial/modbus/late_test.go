@@ -254,7 +254,8 @@ func TestLateIsReported(t *testing.T) {
 	})
 }
 
-// TestLateAnswerCounts: an answer that arrives after its timeout answers its request, which is not repeated; so does an exception.
+// TestLateAnswerCounts: an answer or an exception that arrives after its timeout still answers its request. The request
+// is not repeated.
 func TestLateAnswerCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(r *registers)

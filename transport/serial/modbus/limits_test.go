@@ -71,7 +71,7 @@ func TestPointLimits(t *testing.T) {
 	}
 }
 
-// TestWriteLimits: as many registers and bits are written as fit into one request, and no more.
+// TestWriteLimits: a write has at most as many registers or bits as fit into one request.
 func TestWriteLimits(t *testing.T) {
 	for _, c := range []struct {
 		point Point

@@ -23,7 +23,7 @@ const (
 	recentFor  = 30 * time.Second // how long they are compared
 	strayFor   = time.Minute      // how long a slave is treated with care after an unexpected frame
 	maxSilence = 10 * time.Second // the longest silence required of such a slave
-	maxRepeats = 16               // repeated requests that are told apart
+	maxRepeats = 16               // limit of repeated requests that are distinguished
 	promptly   = 10               // consecutive answers in time after which a slave is no longer late
 )
 

@@ -292,7 +292,7 @@ func TestStray(t *testing.T) {
 	}
 	d.after(strayFor + 1)
 	d.waits(reads(1), 0)
-	d.gets(answers(9), stray) // the silence begins anew, with a bound
+	d.gets(answers(9), stray) // the silence begins again, with a limit
 	if a.silence != maxSilence {
 		t.Errorf("%v of silence", a.silence)
 	}

@@ -83,7 +83,7 @@ func (d *Device) wait(t time.Duration) (plugged bool) {
 // Write sends b to the program at the other end. Once the port's buffer is full, it waits for the program to read.
 func (d *Device) Write(b []byte) (int, error) { return d.master.Write(b) }
 
-// Close unplugs the device: the port is gone, and the other end's reads and writes fail.
+// Close unplugs the device: the port disappears, and the other end's reads and writes fail.
 func (d *Device) Close() (err error) {
 	d.close.Do(func() {
 		if to, err := os.Readlink(d.link); err == nil && to == d.slave {

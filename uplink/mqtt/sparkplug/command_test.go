@@ -178,7 +178,7 @@ func TestHostState(t *testing.T) {
 	}
 }
 
-// The type of a command decides how its value is read. A null, or a value of no known form, is none.
+// The type of a command determines how its value is read. A null and a value of an unknown form are not values.
 func TestCommandValues(t *testing.T) {
 	null := appendNumber(appendBytes(nil, metricName, "x"), metricIsNull, 1)
 	for _, c := range []struct {

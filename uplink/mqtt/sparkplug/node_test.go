@@ -437,7 +437,7 @@ func TestSettle(t *testing.T) {
 	d.sent()
 }
 
-// Hosts are told how many events were dropped, in all.
+// Hosts get the total number of dropped events.
 func TestGap(t *testing.T) {
 	d := newDesk(t, nil)
 	early := &plainConn{host: d.host}

@@ -126,8 +126,8 @@ func (c *Conn) Send(m Out, timeout time.Duration, done func(*Msg, error)) error 
 	return c.SendFor(m, timeout, nil, done)
 }
 
-// SendFor is Send with a function that reports whether a message is the answer. The goroutine of Run calls it. Other messages are
-// ignored, and the request goes on.
+// SendFor is Send with a function that reports whether a message is the answer. The goroutine of Run calls it. Other
+// messages are ignored, and the request stays open.
 func (c *Conn) SendFor(m Out, timeout time.Duration, accept func(*Msg) bool, done func(*Msg, error)) error {
 	b := &Inbox{handle: done, once: true, accept: accept, request: m.Subject}
 	if err := c.add(b, timeout); err != nil {

@@ -290,7 +290,7 @@ func TestPullTrouble(t *testing.T) {
 	const there = `{"name":"C"}`
 	for _, c := range []struct {
 		status, info string
-		want         int // ErrCode; 0: Pull goes on
+		want         int // ErrCode; 0: Pull continues
 	}{
 		{"409 Leadership Change", there, 0},
 		{"409 Server Shutdown", `{"error":{"code":503,"err_code":10008}}`, 0},

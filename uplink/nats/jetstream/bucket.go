@@ -88,7 +88,7 @@ const (
 	headerMarker    = "Nats-Marker-Reason"
 )
 
-// Delete deletes a key: a marker takes the place of the value.
+// Delete deletes a key: a marker replaces the value.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	_, err := b.Put(ctx, key, conn.Header(nil).Add(headerOperation, "DEL"), nil)
 	return err

@@ -219,7 +219,7 @@ func TestPower(t *testing.T) {
 	}
 }
 
-// A listener of this machine has clients of other machines if it is there for a proxy.
+// A loopback listener behind a proxy serves clients of other machines.
 func TestProxied(t *testing.T) {
 	for _, c := range []struct {
 		l    Listen

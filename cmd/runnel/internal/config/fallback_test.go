@@ -179,7 +179,7 @@ func TestPlacesOfData(t *testing.T) {
 	}
 }
 
-// The values derived from files show whether a part must start anew, and why.
+// The values derived from files determine whether a part must restart, and why.
 func TestReasonsForChanges(t *testing.T) {
 	dir := t.TempDir()
 	kit.Certificates(t, dir, "127.0.0.1", "node")

@@ -127,7 +127,7 @@ func TestDatesOfCertificates(t *testing.T) {
 	}
 }
 
-// Every finding says where to begin: what the router goes on with while its files are invalid.
+// The findings name the configuration that the router keeps while its files are invalid.
 func TestMeanwhile(t *testing.T) {
 	const fault = `{"faults":[{"part":"configuration","since":"2026-01-01T12:00:00Z"}]}`
 	inUse := &config.Config{Fallback: &config.Fallback{}}

@@ -38,7 +38,7 @@ func TestSpent(t *testing.T) {
 	}
 }
 
-// A token that is revoked, or a node that is forgotten, is gone; others stay.
+// A revoked token and a forgotten node disappear; others stay.
 func TestRevokeAndForget(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir)

@@ -355,7 +355,7 @@ func (d *Desk) publish(ctx context.Context) {
 	}
 }
 
-// announce publishes the state of a node. The topic of a node that is gone is cleared.
+// announce publishes the state of a node. It clears the topic of a removed node.
 func (d *Desk) announce(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -52,7 +52,7 @@ func TestDegrade(t *testing.T) {
 	defer taken.Close()
 	good, bad := "[[listen]]\nurl = \"unix://"+dir+"/a.sock\"\n", "[[listen]]\nurl = \"unix://"+dir+"/later/b.sock\"\n"
 	metrics := "[metrics]\nurl = \"http://" + taken.Addr().String() + "\"\n"
-	obstacle := filepath.Join(dir, "later/b.sock", "file") // no socket takes the place of a directory
+	obstacle := filepath.Join(dir, "later/b.sock", "file") // a socket cannot replace a directory
 	if err := os.MkdirAll(obstacle, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ type line struct {
 	guest  *device.Guest // the session of a device that speaks no WAMP, else nil
 }
 
-// linePing is the interval of PINGs to a device that is silent. A UART does not report that the device has gone.
+// linePing is the interval of PINGs to a silent device. A UART does not report the removal of a device.
 const linePing = 20 * time.Second
 
 func (n *Node) newLine(s config.Serial) (*line, error) {

@@ -22,7 +22,7 @@ type live struct {
 	dir   string
 	file  string
 	id    string // of the node
-	brief string // a file that is there only while the configuration is read
+	brief string // a file that exists only while the configuration is read
 }
 
 // site returns the place for a node, which is not started yet.

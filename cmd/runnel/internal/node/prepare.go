@@ -19,7 +19,7 @@ type prepared struct {
 	lines     []*line             // those that start
 	links     []*link             // those that start
 	hooks     []*hook             // those that start
-	exporter  *exporter           // the one that starts; nil if there is none
+	exporter  *exporter           // the starting one; nil if there is none
 }
 
 // prepare makes the parts that the changes need. After an error it has released all of them. Its caller holds

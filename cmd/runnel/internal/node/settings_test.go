@@ -48,7 +48,7 @@ func TestMissingSecret(t *testing.T) {
 	}
 }
 
-// A node that runs with its files takes others only when it is told to reload.
+// A running node applies changed files only at a reload.
 func TestNoReloadUnasked(t *testing.T) {
 	n := site(t, "x").start("")
 	n.write(n.listen("b"))

@@ -36,7 +36,7 @@ func TestFailingPart(t *testing.T) {
 	} {
 		n := site(t, "x").start("")
 		n.brief = "ticket"
-		kit.Must(t, os.MkdirAll(filepath.Join(n.dir, "c.sock", "file"), 0o700)) // no socket takes the place of a directory
+		kit.Must(t, os.MkdirAll(filepath.Join(n.dir, "c.sock", "file"), 0o700)) // a socket cannot replace a directory
 		n.write(n.listen("b") + linkTo(centre) + strings.ReplaceAll(c.more, "DIR", n.dir))
 		if changes, err := n.Reload(); err == nil || !strings.Contains(err.Error(), part) {
 			t.Fatalf("%s: %q, %v", part, changes, err)
@@ -90,7 +90,7 @@ func TestDegradedUplink(t *testing.T) {
 	}
 }
 
-// A reload says what becomes of the queue of an uplink that is gone. Events on disk wait for an uplink of its name.
+// A reload reports the fate of a removed uplink's queue. Events on disk wait for an uplink of that name.
 func TestQueueOfGoneUplink(t *testing.T) {
 	for store, want := range map[string]string{
 		"durable": "uplink c ended; 2 events of its queue stay on disk for an uplink of this name",

@@ -17,7 +17,7 @@ import (
 	"runnel/test/standin"
 )
 
-// A user that may not open a socket is told who may.
+// The error for a user that may not open a socket says who may.
 func TestSocketHint(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root gives files away")

@@ -81,8 +81,7 @@ func newsOf(parts ...any) string {
 	return string(text)
 }
 
-// publish publishes the states that have changed. The topic of a part that is gone is cleared, by a retained event without a
-// payload.
+// publish publishes the changed states. It clears the topic of a removed part by a retained event without a payload.
 func (a *announcer) publish(ctx context.Context, states map[string]state) {
 	for _, topic := range slices.Sorted(maps.Keys(states)) {
 		if s := states[topic]; a.published[topic] != s.news && a.event(ctx, topic, client.Args(s.report)) {

@@ -125,7 +125,7 @@ func showsTroubles(t *testing.T) {
 	}
 }
 
-// An event of a queue is one line: its number, time, class, topic and payload, or what a gap stands for.
+// An event of a queue is one line: its number, time, class, topic and payload, or the content of a gap.
 func TestQueuedEventForPeople(t *testing.T) {
 	for want, e := range map[string]QueuedEvent{
 		"7 now disk com.a 1\n":               {Sequence: 7, Time: "now", Class: "disk", Topic: "com.a", Args: []any{1}},

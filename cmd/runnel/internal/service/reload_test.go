@@ -87,7 +87,7 @@ func TestReloadWithoutOutcome(t *testing.T) {
 	}
 }
 
-// Without a runtime directory, nothing is written, and a reload goes on.
+// Without a runtime directory, a reload works, and no file is written.
 func TestReloadingWithoutADirectory(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", "")
 	t.Setenv("NOTIFY_SOCKET", "")

@@ -53,7 +53,7 @@ func (a *Prompter) Text(question, usual string, check func(string) error) (strin
 	return usual, check(usual)
 }
 
-// Confirm asks a yes-or-no question. An empty answer means yes, and so does the flag --yes. The end of the input means no.
+// Confirm asks a yes-or-no question. An empty answer or the flag --yes means yes. The end of the input means no.
 func (a *Prompter) Confirm(question string) (bool, error) {
 	if a.quiet {
 		return true, nil

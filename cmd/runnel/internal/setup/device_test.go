@@ -161,7 +161,7 @@ func TestScan(t *testing.T) {
 	if _, _, err := scanned(t, t.Context(), &bus{answer: b.answer, broken: unplugged}, known, 3); !errors.Is(err, unplugged) || !strings.HasPrefix(err.Error(), "scan /dev/ttyX: ") {
 		t.Error(err)
 	}
-	// A scan that is ended lists what it has found, and asks no more.
+	// An interrupted scan lists the devices found so far, and does not ask.
 	ended, end := context.WithCancel(t.Context())
 	asked := 0
 	b = &bus{answer: func(slave byte, _, count int) []uint16 {

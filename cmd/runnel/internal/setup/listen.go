@@ -54,7 +54,7 @@ func checkListen(listen string) error {
 }
 
 // local reports whether only programs of this machine can be the peers of a listener. A TLS listener on loopback is not
-// local: it is there for a TCP proxy on this machine, whose clients are on the network.
+// local: it serves a TCP proxy on this machine, whose clients are on the network.
 func local(listen string) bool { return !secure(listen) && loopback(listen) }
 
 // localOnly reports whether only programs of this machine can reach the router. Then the realm gives sessions that don't

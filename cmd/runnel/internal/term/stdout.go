@@ -17,8 +17,8 @@ type output struct{}
 // command then ends without an error.
 var ErrClosed = errors.New("standard output is closed")
 
-// Write writes to standard output. Only here does a broken pipe mean that the reader has gone; on a socket it means that the
-// router has.
+// Write writes to standard output. Here a broken pipe means that the reader has ended. On a socket it means that the
+// router has ended.
 func (output) Write(b []byte) (int, error) {
 	n, err := os.Stdout.Write(b)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EBADF) {
