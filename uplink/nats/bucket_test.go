@@ -72,7 +72,7 @@ func testBucketIsAway(t *testing.T, binary string) {
 				kit.Must(t, err)
 				return s
 			}
-			opts := nats.Options{Export: []nats.Rule{topics("com.example.", c.class)}, Bucket: "retained", Spool: open()}
+			opts := nats.Options{Export: []nats.Rule{topics("com.example.", c.class)}, Bucket: "retained", Spool: open(), AnswerTime: kit.Patience}
 			a := newSite(t, "a", opts, server)
 			speaker := a.program()
 			a.spool = opts.Spool

@@ -334,11 +334,11 @@ func testCalleeLosesConnection(t *testing.T, binary string) {
 	}
 }
 
-// hasty returns a site whose link is up and waits only briefly for programs that answer calls.
-func hasty(t *testing.T, name string, opts nats.Options, server *kit.NATS) *site {
+// hasty returns a site whose link is up and waits only briefly for programs that answer calls: it probes after unit.
+func hasty(t *testing.T, name string, opts nats.Options, server *kit.NATS, unit time.Duration) *site {
 	t.Helper()
 	s := newSite(t, name, opts, server)
-	s.link.ShortenCalls(20 * time.Millisecond)
+	s.link.ShortenCalls(unit)
 	s.await("up", isUp)
 	return s
 }
@@ -351,8 +351,9 @@ func testTopicsCoverProcedures(t *testing.T, binary string) {
 	server := kit.StartNATS(t, binary, "")
 	opts := bothWays()
 	opts.Import = append(opts.Import, nats.Rule{Rule: uplink.Rule{Topic: "com.", Match: wamp.Prefix, Static: true}})
-	hasty(t, "a", opts, server)
-	b := hasty(t, "b", opts, server)
+	const unit = 250 * time.Millisecond // a slow machine answers the probe within 20 units
+	hasty(t, "a", opts, server, unit)
+	b := hasty(t, "b", opts, server, unit)
 	if _, err := b.program().Call(t.Context(), "com.none", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NoSuchProcedure) {
 		t.Error(err)
 	}
@@ -363,7 +364,7 @@ func TestSlowProgram(t *testing.T) { kit.EachNATS(t, testSlowProgram) }
 
 func testSlowProgram(t *testing.T, binary string) {
 	server := kit.StartNATS(t, binary, "")
-	a := hasty(t, "a", bothWays(), server)
+	a := hasty(t, "a", bothWays(), server, 20*time.Millisecond)
 	p := alone(t, server)
 	probed := func(reply string) { // the link probes after 20 ms
 		time.AfterFunc(200*time.Millisecond, func() { p.Publish(conn.Out{Subject: reply, Data: []byte(`"done"`)}) })

@@ -7,6 +7,12 @@ func (l *Link) ShortenCalls(unit time.Duration) {
 	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit}
 }
 
+// ShortenLife makes the link notice the end of another link soon. Its other waits stay long, for a slow machine.
+func (l *Link) ShortenLife() {
+	t := &l.calls.times
+	t.aliveFirst, t.aliveEvery, t.life = 100*time.Millisecond, 100*time.Millisecond, 3*time.Second
+}
+
 // ShortenLostTime shortens lostTime until restore is called. Links that are running already must end first.
 func ShortenLostTime() (restore func()) {
 	before := lostTime

@@ -145,7 +145,9 @@ func testStreamIsBackSoon(t *testing.T, binary string) {
 	kit.Must(t, program.Flush(ctx))
 	seldom, err := spool.Open(spool.Options{Dir: t.TempDir(), Sync: time.Millisecond, RetryFirst: time.Hour, RetryLast: time.Hour})
 	kit.Must(t, err)
-	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.durable.", spool.Durable)}, Spool: seldom}, server)
+	a := newSite(t, "a", nats.Options{
+		Export: []nats.Rule{topics("com.durable.", spool.Durable)}, Spool: seldom, AnswerTime: kit.Patience, // no late answer makes it send again
+	}, server)
 	a.await("up", isUp)
 	say(t, a.program(), "com.durable.t", 1)
 	a.await("drained", isDrained)

@@ -171,8 +171,8 @@ func testCallInPartsEnds(t *testing.T, binary string) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := newSite(t, "a", bothWays(), servers[0]), newSite(t, "b", bothWays(), servers[1])
-			a.link.ShortenCalls(100 * time.Millisecond)
-			b.link.ShortenCalls(100 * time.Millisecond)
+			a.link.ShortenLife()
+			b.link.ShortenLife()
 			p := alone(t, servers[1])
 			callee := a.program()
 			began, ended := make(chan struct{}, 1), make(chan struct{})

@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -66,7 +67,7 @@ func (s *site) start(opts nats.Options, servers ...*kit.NATS) {
 	s.t.Helper()
 	opts.Name, opts.Realm, opts.Local, opts.Node = "cluster", "realm1", s.dial, s.name+"/cluster"
 	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 50 * time.Millisecond}
-	opts.AnswerTime = 2 * time.Second
+	opts.AnswerTime = cmp.Or(opts.AnswerTime, 2*time.Second)
 	opts.Log = slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("site", s.name)
 	for _, server := range servers {
 		opts.Servers = append(opts.Servers, nats.Server{URL: "nats://" + server.Address, Dial: s.serverDial(server)})
