@@ -81,7 +81,7 @@ func (w *withheld) answerTo(s *session, request wamp.ID) {
 	s.withheld[w.id] = w
 }
 
-// expect notes that peer has to answer one more EVENT.
+// expect records that peer has to answer one more EVENT.
 func (a *acknowledgements) expect(w *withheld, peer *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -41,7 +41,7 @@ func (s *state) openEvents(m *realm, dir string, size int64) {
 	}
 }
 
-// reportEvents notes the result of a write or sync, and logs when failures begin and end.
+// reportEvents records the result of a write or sync, and logs when failures begin and end.
 func (s *state) reportEvents(err error) {
 	switch was := s.disk.Trouble().Set("durable events", err); {
 	case err != nil && !was:
@@ -51,7 +51,7 @@ func (s *state) reportEvents(err error) {
 	}
 }
 
-// restoreOrigin notes that a stored event was routed: the router may have been killed before it recorded that.
+// restoreOrigin records that a stored event was routed: the router may have been killed before it recorded that.
 func (a *acknowledgements) restoreOrigin(p durable.Publication) {
 	if !bytes.Contains(p.Dict.Raw, []byte(wamp.KeyOrigin)) {
 		return

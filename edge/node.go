@@ -155,7 +155,7 @@ func (m *realm) refuseNode(s *session, first string) error {
 	return err
 }
 
-// noteClash notes that a session has the node id of another. It reports whether the clash is new.
+// noteClash records that a session has the node id of another. It reports whether the clash is new.
 func (m *realm) noteClash(s *session, first string) (isNew bool) {
 	return m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: address(s), Seen: time.Now()})
 }
@@ -247,7 +247,7 @@ const (
 	clashExpiry = 3 * time.Minute
 )
 
-// add notes an attempt. It reports whether the clash is new.
+// add records an attempt. It reports whether the clash is new.
 func (c *clashes) add(seen Clash) (isNew bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

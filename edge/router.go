@@ -196,7 +196,7 @@ func (r *Router) stopServing(conn Conn) {
 	r.serving.Done()
 }
 
-// awaitHello notes that the session of a connection has ended, and another may start on it.
+// awaitHello records that the session of a connection has ended, and another may start on it.
 func (r *Router) awaitHello(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,7 +206,7 @@ func (r *Router) awaitHello(conn Conn) bool {
 	return !r.closed
 }
 
-// joined notes that a connection has a session now, or was refused.
+// joined records that a connection has a session now, or was refused.
 func (r *Router) joined(conn Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -73,7 +73,7 @@ func (s *session) answering(t *turn, uri []byte, o callOptions) (reg *registrati
 	return reg, seat
 }
 
-// registrationReach notes the nodes that the caller reaches by its registration of a pattern. Their names are one text,
+// registrationReach records the nodes that the caller reaches by its registration of a pattern. Their names are one text,
 // with "\x00" between them.
 func (c *metaCall) registrationReach() ([]any, error) {
 	p, err := c.pattern()

@@ -82,7 +82,7 @@ func closeStates(realms []*realm) {
 	}
 }
 
-// reportRouted notes the result of a write or sync of the record, and logs when failures begin and end.
+// reportRouted records the result of a write or sync of the record, and logs when failures begin and end.
 func (s *state) reportRouted(err error) {
 	switch was := s.disk.Trouble().Set("origins", err); {
 	case err != nil && !was:

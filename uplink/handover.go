@@ -43,7 +43,7 @@ func NewHandover() *Handover {
 	return &Handover{left: make(chan struct{}), ended: make(chan struct{}), stored: make(map[wamp.ID]struct{})}
 }
 
-// store notes a publication that the old link stores. h may be nil.
+// store records a publication that the old link stores. h may be nil.
 func (h *Handover) store(id wamp.ID) {
 	if h == nil {
 		return

@@ -95,7 +95,7 @@ func (s *Status) Clashes(text string, lasts time.Duration) (news bool) {
 	return news
 }
 
-// clashes returns the current clash. mu is held.
+// clashes returns the current clash. The caller holds mu.
 func (s *Status) clashes() string {
 	if !s.clashEnd.IsZero() && time.Now().After(s.clashEnd) {
 		return ""

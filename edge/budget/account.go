@@ -74,7 +74,7 @@ func (b *Budget) add0(k Kind, n int64) {
 	b.used.Add(n)
 }
 
-// Joined notes that the peer has joined a realm.
+// Joined records that the peer has joined a realm.
 func (a *Account) Joined() {
 	if a == nil {
 		return
@@ -155,7 +155,7 @@ func (a *Account) Shrink(k Kind, octets int) {
 	}
 }
 
-// Stuck notes that the peer has stopped reading. The memory that the system buffers for it is charged until Flows is called.
+// Stuck records that the peer has stopped reading. The memory that the system buffers for it is charged until Flows is called.
 func (a *Account) Stuck() {
 	if a == nil {
 		return
@@ -165,7 +165,7 @@ func (a *Account) Stuck() {
 	}
 }
 
-// Flows notes that the peer has read all that it was sent.
+// Flows records that the peer has read all that it was sent.
 func (a *Account) Flows() {
 	if a != nil && a.stuck.Load() != 0 && a.stuck.Swap(0) != 0 {
 		a.Shrink(Outboxes, int(a.system))

@@ -41,7 +41,7 @@ func (c *Client) Drain(ctx context.Context) error {
 }
 
 // endSubscriptions removes the subscriptions from c.endpoints and sends UNSUBSCRIBE for those established in s. Their
-// EVENTs are still delivered. c.mu is held.
+// EVENTs are still delivered. The caller holds c.mu.
 func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []<-chan error) {
 	var others []endpoint
 	told := make(map[wamp.ID]bool)
@@ -80,7 +80,7 @@ func (q *eventQueue) whenEmpty() <-chan struct{} {
 	return empty
 }
 
-// signalEmpty closes the channel of whenEmpty if the queue is empty. mu is held.
+// signalEmpty closes the channel of whenEmpty if the queue is empty. The caller holds mu.
 func (q *eventQueue) signalEmpty() {
 	if q.empty != nil && (q.size == 0 || q.discard) {
 		close(q.empty)

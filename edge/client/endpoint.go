@@ -83,7 +83,7 @@ func (c *Client) establish(ctx context.Context, e endpoint, persist bool) error 
 	}
 }
 
-// list adds e to the endpoints that are established again in every session. c.mu is held.
+// list adds e to the endpoints that are established again in every session. The caller holds c.mu.
 func (c *Client) list(e endpoint) {
 	if b := e.base(); !b.listed {
 		b.listed = true
@@ -160,7 +160,7 @@ func (r *establishRequest) rejected() {
 	r.count(-1)
 }
 
-// count adds n to the number of unanswered SUBSCRIBEs for the pattern (session.subscribing). Client.mu is held.
+// count adds n to the number of unanswered SUBSCRIBEs for the pattern (session.subscribing). The caller holds Client.mu.
 func (r *establishRequest) count(n int) {
 	b, counts := r.endpoint.base(), r.session.subscribing
 	if b.messages != subscription {

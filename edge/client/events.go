@@ -93,7 +93,7 @@ func (q *eventQueue) put(subscriptions []*Subscription, s wamp.Serializer, m *co
 	wake(q.arrived)
 }
 
-// full reports whether there is no room for size more bytes. An empty queue accepts an event of any size. mu is held.
+// full reports whether there is no room for size more bytes. An empty queue accepts an event of any size. The caller holds mu.
 func (q *eventQueue) full(size int) bool {
 	limit := q.limit
 	if q.unanswered.Load() > 0 {
@@ -154,7 +154,7 @@ func (q *eventQueue) dropOldest() {
 // errNotHandled is the publisher's error if the event it waits for was dropped before a handler confirmed it.
 var errNotHandled = &Error{URI: wamp.Unavailable.Error(), cause: errors.New("the subscriber does not keep up")}
 
-// append copies the event into the last chunk. mu is held.
+// append copies the event into the last chunk. The caller holds mu.
 func (q *eventQueue) append(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message, confirm *confirmation) {
 	c := q.chunkFor(len(m.Dict.Raw) + len(m.Payload.Raw))
 	e := queued{
@@ -169,7 +169,7 @@ func (q *eventQueue) append(subscriptions []*Subscription, s wamp.Serializer, m 
 	q.size += e.size()
 }
 
-// chunkFor returns a chunk with room for n more bytes. mu is held.
+// chunkFor returns a chunk with room for n more bytes. The caller holds mu.
 func (q *eventQueue) chunkFor(n int) *chunk {
 	if last := len(q.chunks) - 1; last >= 0 && len(q.chunks[last].bytes)+n <= chunkSize {
 		return q.chunks[last]
@@ -184,7 +184,7 @@ func (q *eventQueue) chunkFor(n int) *chunk {
 	return c
 }
 
-// recycle keeps up to keptChunks chunks of ordinary size for reuse. mu is held.
+// recycle keeps up to keptChunks chunks of ordinary size for reuse. The caller holds mu.
 func (q *eventQueue) recycle(c *chunk) {
 	if cap(c.bytes) > 2*chunkSize || len(q.free) == keptChunks {
 		return

@@ -143,7 +143,7 @@ func (o *outgoing) waitForRoom(ctx context.Context) error {
 }
 
 // append encodes m after its length. On an error it changes nothing. Request ids must be sent in sequence, so append
-// assigns them under the lock that orders the messages. mu is held.
+// assigns them under the lock that orders the messages. The caller holds mu.
 func (o *outgoing) append(m *outbound) error {
 	if o.err != nil {
 		return o.err
@@ -185,7 +185,7 @@ func numbered(t wamp.Type) bool {
 	return false
 }
 
-// wakeWriter tells the writer to write, unless a goroutine is writing. mu is held. It never blocks: writing stays set
+// wakeWriter tells the writer to write, unless a goroutine is writing. The caller holds mu. It never blocks: writing stays set
 // until the writer has taken the signal and written everything.
 func (o *outgoing) wakeWriter() {
 	if !o.writing {
@@ -194,12 +194,12 @@ func (o *outgoing) wakeWriter() {
 	}
 }
 
-// startFlight makes the batch the one being written. mu is held.
+// startFlight makes the batch the one being written. The caller holds mu.
 func (o *outgoing) startFlight() {
 	o.flight, o.batch, o.spare = o.batch, o.spare[:0], nil
 }
 
-// advance records the result of a write of n more bytes of flight. mu is held.
+// advance records the result of a write of n more bytes of flight. The caller holds mu.
 func (o *outgoing) advance(n int, err error) {
 	o.written += n
 	if err != nil {
@@ -273,7 +273,7 @@ func (o *outgoing) closeLocked(err error) {
 	o.signalRoom()
 }
 
-// signalRoom wakes the goroutines that wait for room. mu is held.
+// signalRoom wakes the goroutines that wait for room. The caller holds mu.
 func (o *outgoing) signalRoom() {
 	if o.room != nil {
 		close(o.room)
@@ -281,7 +281,7 @@ func (o *outgoing) signalRoom() {
 	}
 }
 
-// signalIdle wakes the goroutines that wait until everything is written. mu is held.
+// signalIdle wakes the goroutines that wait until everything is written. The caller holds mu.
 func (o *outgoing) signalIdle() {
 	if o.idle != nil {
 		close(o.idle)

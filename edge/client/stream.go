@@ -148,7 +148,7 @@ func (inv *Invocation) full(size int) bool {
 // maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// noteUnfinished records that further chunks may arrive for an invocation that has ended. s.mu is held.
+// noteUnfinished records that further chunks may arrive for an invocation that has ended. The caller holds s.mu.
 func (s *session) noteUnfinished(inv *Invocation) {
 	c := inv.chunks
 	c.mu.Lock()

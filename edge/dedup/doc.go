@@ -12,7 +12,7 @@
 //     follow those that several clients used, all of which have left, and last those of clients that have begun several.
 //     A connected client with a single numbering keeps it.
 //   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans). If a numbering has more, its
-//     lowest numbers count as missing: such a publication is routed again when it comes again.
+//     lowest numbers count as missing: a repetition of such a publication is routed again.
 //
 // A Log keeps a table on disk. A group of publications costs one short record, whatever the number of gaps. A publication is
 // recorded before it is acknowledged, so a router that is killed routes nothing twice. After a power cut, at most the

@@ -116,7 +116,7 @@ func (m *Mark[W]) Record() bool {
 	return true
 }
 
-// Sent notes that the publication has its place among the others of its numbering.
+// Sent records that the publication has its place among the others of its numbering.
 func (m *Mark[W]) Sent() { m.numbering.routing = false }
 
 // Done ends the publication. If it was not routed, it may be repeated.
@@ -127,7 +127,7 @@ func (m *Mark[W]) Done(routed bool) {
 	}
 }
 
-// Close notes that a client has ended. Its numberings stay until the table needs their room.
+// Close records that a client has ended. Its numberings stay until the table needs their room.
 func (c *Client[W]) Close() {
 	for _, n := range c.used {
 		n.user = nil
@@ -155,7 +155,7 @@ func (t *Table[W]) use(key Key, c *Client[W]) (*numbering[W], error) {
 	return n, nil
 }
 
-// Add notes that a publication was routed, before any client uses the table.
+// Add records that a publication was routed, before any client uses the table.
 func (t *Table[W]) Add(key Key, number uint64) {
 	n := t.earlier(key)
 	if !n.routed.has(number) {

@@ -185,7 +185,7 @@ func (p *pass) choose(tried []*Attachment) *Attachment {
 	return nil
 }
 
-// block notes that a consumer has no room.
+// block records that a consumer has no room.
 func (p *pass) block(a *Attachment) {
 	if a.blocked = a.Consumer.Room(); a.blocked == nil { // it has room again, or is about to leave
 		soon := make(chan struct{})

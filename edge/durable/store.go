@@ -201,7 +201,7 @@ func (s *Store) openLog(dir string) error {
 	return nil
 }
 
-// noteWritten notes that the segment with a number has an event or gap. The caller holds mu, or runs before Run.
+// noteWritten records that the segment with a number has an event or gap. The caller holds mu, or runs before Run.
 func (s *Store) noteWritten(position, number uint64) {
 	if n := len(s.segments); n == 0 || s.segments[n-1].number != number {
 		s.segments = append(s.segments, segment{number: number, first: position})

@@ -163,7 +163,7 @@ func (d *Subscription) shrinkBacklog(events int, octets int64) {
 	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
 }
 
-// skipTo notes that the log has nothing for the subscription up to a position. It records the cursor only once a segment,
+// skipTo records that the log has nothing for the subscription up to a position. It records the cursor only once a segment,
 // because an older cursor has the same effect. The caller holds mu.
 func (d *Subscription) skipTo(position uint64, next place) {
 	if d.events == 0 && d.exact && len(d.flight) == 0 && position > d.floor {

@@ -13,7 +13,7 @@ type Trouble struct {
 	found map[string]string // error texts by subject
 }
 
-// Set notes the result of the last attempt. A nil error ends the trouble. It reports whether there was trouble before.
+// Set records the result of the last attempt. A nil error ends the trouble. It reports whether there was trouble before.
 func (t *Trouble) Set(subject string, err error) (was bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

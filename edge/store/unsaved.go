@@ -6,7 +6,7 @@ import (
 	"runnel/edge/budget"
 )
 
-// unsaved notes the topics whose retained events have to be written. Guarded by Retained.mu.
+// unsaved records the topics whose retained events have to be written. Guarded by Retained.mu.
 type unsaved struct {
 	changed func() // called for each change; nil without a disk
 	topics  map[string]struct{}
@@ -80,7 +80,7 @@ func (r *Retained) takeUnsaved() (topics map[string][]*retained, all bool) {
 	return topics, all
 }
 
-// saveAgain notes topics that could not be written.
+// saveAgain records topics that could not be written.
 func (r *Retained) saveAgain(topics map[string][]*retained) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

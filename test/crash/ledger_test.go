@@ -50,7 +50,7 @@ func (l *ledger) publish(ctx context.Context, c *client.Client, topic string) {
 	}
 }
 
-// acknowledge notes that an event was acknowledged.
+// acknowledge records that an event was acknowledged.
 func (l *ledger) acknowledge(topic string, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *ledger) missing(topic string) (list []int64) {
 	return list
 }
 
-// receive notes that an event has come. If late, it may come after newer ones.
+// receive records that an event has come. If late, it may come after newer ones.
 func (l *ledger) receive(topic string, n int64, late bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ type Noise struct {
 	one atomic.Uint32
 }
 
-// Set corrupts, repeats or drops one octet in n; 0: none.
+// Set corrupts, repeats or drops one octet in so many; 0: none.
 func (n *Noise) Set(one uint32) { n.one.Store(one) }
 
 // Carry copies from one end of a line to the other until an end is closed.

@@ -21,7 +21,7 @@ type Scene struct {
 	Realm string
 	Names say.Names
 
-	own   string // what "~" stands for
+	own   string // replaces "~"
 	peers []*Peer
 }
 

@@ -11,7 +11,8 @@ import (
 
 const ask = `{"protocols":["wamp.2.json"]}`
 
-// TestNewcomers: a connection has few transports without a session. One that gets a session, or is gone, makes room.
+// TestNewcomers: a connection may have only few transports without a session. A transport that gets a session or
+// ends makes room.
 func TestNewcomers(t *testing.T) {
 	r := serve(t, Options{})
 	var opened []*Conn

@@ -66,7 +66,7 @@ type calls struct {
 
 func (c *calls) wait() { c.work.Wait() }
 
-// begin notes a call. again means that it is a repetition, and full that too many calls are in progress.
+// begin records a call. again means that it is a repetition, and full that too many calls are in progress.
 func (c *calls) begin(reply string) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -278,7 +278,7 @@ func (s *session) announce() {
 	}
 }
 
-// acknowledged notes that the broker has a message.
+// acknowledged records that the broker has a message.
 func (a *announced) acknowledged(id uint16) {
 	topic, ok := a.gone[id]
 	if !ok {

@@ -52,7 +52,7 @@ func (e *echoes) key(topic string, payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// expect notes a message that is about to be sent. live says that it comes back at once, retained that it comes back after
+// expect records a message that is about to be sent. live says that it comes back at once, retained that it comes back after
 // each SUBSCRIBE.
 func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
 	if !live && !retained || !matchAny(e.filters, topic) {
@@ -98,7 +98,7 @@ func (e *echoes) take(topic string, payload []byte, retained bool) bool {
 	return false
 }
 
-// subscribing notes that SUBSCRIBE is about to be sent: the broker sends back what it retains under these filters.
+// subscribing records that SUBSCRIBE is about to be sent: the broker sends back what it retains under these filters.
 func (e *echoes) subscribing(filters []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

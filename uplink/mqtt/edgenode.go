@@ -195,7 +195,7 @@ func arguments(p codec.Payload, uri string) (list []sparkplug.Argument, err erro
 	return list, err
 }
 
-// noteEdge notes the values of an event before it is stored, and sets the device in its route.
+// noteEdge records the values of an event before it is stored, and sets the device in its route.
 func (l *Link) noteEdge(e *client.Event, way *route, at time.Time) error {
 	if l.node == nil {
 		return errNoEdgeNode

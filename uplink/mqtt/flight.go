@@ -113,7 +113,7 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight)
 	return flying{}, ctx.Err()
 }
 
-// begin puts an event in flight. mu is held.
+// begin puts an event in flight. The caller holds mu.
 func (f *flight) begin(id uint16, sequence uint64, what freight) flying {
 	f.under[id] = &sent{sequence: sequence, freight: what}
 	n := flying{id: id, again: sequence <= max(f.highest, f.old)}

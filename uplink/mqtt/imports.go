@@ -24,7 +24,7 @@ type letter struct {
 	session   *session // in which it arrived last
 }
 
-// open notes a message. first says that it is not a repetition, done that it is to be acknowledged.
+// open records a message. first says that it is not a repetition, done that it is to be acknowledged.
 func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +40,7 @@ func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
 	return l, true, false
 }
 
-// published notes that the realm has the message, and returns the session in which to acknowledge it.
+// published records that the realm has the message, and returns the session in which to acknowledge it.
 func (b *inbox) published(l *letter) *session {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -109,7 +109,7 @@ func (s *standing) compare(url string, wanted []subscription) (missing []subscri
 	return missing, slices.Sorted(maps.Keys(old))
 }
 
-// added notes a filter that the broker has accepted.
+// added records a filter that the broker has accepted.
 func (s *standing) added(url string, f subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +119,7 @@ func (s *standing) added(url string, f subscription) {
 	s.filters[url][f.filter] = f.options
 }
 
-// dropped notes filters that the link has unsubscribed from.
+// dropped records filters that the link has unsubscribed from.
 func (s *standing) dropped(url string, filters []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *standing) dropped(url string, filters []string) {
 	}
 }
 
-// forget notes that the broker has no session for the link.
+// forget records that the broker has no session for the link.
 func (s *standing) forget(url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

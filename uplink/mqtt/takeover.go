@@ -26,7 +26,7 @@ type takeovers struct {
 	ends []time.Time
 }
 
-// refused notes a failed attempt: the broker is not reachable, which explains the ends before.
+// refused records a failed attempt: the broker is not reachable, which explains the ends before.
 func (t *takeovers) refused() { t.ends = nil }
 
 // note records the end of a connection. like means that it looks like a takeover. note reports whether another client
@@ -43,7 +43,7 @@ func (t *takeovers) note(like bool, now time.Time) bool {
 	return t.sure()
 }
 
-// certain notes the end of a connection that the broker has closed for a takeover.
+// certain records the end of a connection that the broker has closed for a takeover.
 func (t *takeovers) certain(now time.Time) {
 	t.ends = nil
 	for range takeoversSure {

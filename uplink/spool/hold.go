@@ -161,7 +161,7 @@ func (s *Spool) Hold(sequence uint64, reason string) bool {
 	return true
 }
 
-// rejectedAgain notes that a held event was rejected again.
+// rejectedAgain records that a held event was rejected again.
 func (h *held) rejectedAgain(f heldFlight, reason string) {
 	t := f.topic
 	t.reason, t.state, t.after = reason, topicWaiting, 0

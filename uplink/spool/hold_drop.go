@@ -36,7 +36,7 @@ func (f *heldFlight) isIn(seg *heldSegment) bool {
 	return f.segment == seg || f.entry != nil && f.entry.segment == seg
 }
 
-// forgetFlight notes that an event is dropped. If the event is in flight, its answer is ignored. If the event had to test
+// forgetFlight records that an event is dropped. If the event is in flight, its answer is ignored. If the event had to test
 // its topic, the next event does that.
 func (h *held) forgetFlight(sequence uint64) {
 	f, ok := h.inFlight[sequence]

@@ -225,7 +225,7 @@ func (s *Spool) heldCommitted(done []heldBatch, err error) {
 	signal(s.more) // there is room to move further events
 }
 
-// heldWritten notes that a batch was written to a segment.
+// heldWritten records that a batch was written to a segment.
 func (s *Spool) heldWritten(b heldBatch) {
 	h := &s.held
 	var seg *heldSegment

@@ -35,7 +35,7 @@ func (s *Spool) mustMove(e *item) (t *heldTopic, ok bool) {
 	return t, i >= 0 && !s.window.list[i].moved && (s.window.list[i].rejected || s.window.list[i].attempt != s.held.attempt)
 }
 
-// passed notes that an event of a held topic was sent from its lane, after the held ones.
+// passed records that an event of a held topic was sent from its lane, after the held ones.
 func (s *Spool) passed(t *heldTopic) {
 	if t != nil {
 		t.before++
@@ -156,7 +156,7 @@ func (s *Spool) firstRejected() (sequence uint64, ok bool) {
 	return 0, false
 }
 
-// answered notes that an event of a lane was acknowledged. Its topic may be held.
+// answered records that an event of a lane was acknowledged. Its topic may be held.
 func (s *Spool) answered(u *flight) {
 	if len(s.held.topics) == 0 || u.rejected || u.moved || u.attempt != s.held.attempt {
 		return

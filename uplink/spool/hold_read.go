@@ -147,7 +147,7 @@ func (h *held) skipSegment(seg *heldSegment) {
 	}
 }
 
-// markHeldReturned notes that a held event is in flight.
+// markHeldReturned records that a held event is in flight.
 func (s *Spool) markHeldReturned(e *item, f heldFlight) {
 	h, t := &s.held, f.topic
 	f.attempt = h.attempt

@@ -110,7 +110,7 @@ func (l *lane) deleteIfEmpty() {
 	l.toDelete = append(l.toDelete, number)
 }
 
-// addRecord notes that e was written to a segment, which is now octets bytes long.
+// addRecord records that e was written to a segment, which is now octets bytes long.
 func (l *lane) addRecord(number uint64, octets int64, e *entry) {
 	seg := l.newest()
 	if seg == nil || seg.number != number {

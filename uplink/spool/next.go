@@ -221,7 +221,7 @@ func (e Event) clone() Event {
 	return e
 }
 
-// markReturned notes that an event is in flight.
+// markReturned records that an event is in flight.
 func (s *Spool) markReturned(e *item) {
 	if e.Sequence <= s.returned {
 		s.window.returnedAgain(e.Sequence, s.held.attempt)
@@ -343,7 +343,7 @@ func (s *Spool) remove(sequence uint64) bool {
 	return true
 }
 
-// removeRecord notes that the event of a record was removed.
+// removeRecord records that the event of a record was removed.
 func (s *Spool) removeRecord(l *lane, sequence uint64, octets int64) {
 	if seg := l.segmentOf(sequence); seg != nil {
 		seg.live--
@@ -406,7 +406,7 @@ func (w *window) waits(sequence uint64) bool {
 	return i >= 0 && !w.list[i].moved
 }
 
-// returnedAgain notes that Next has returned an event again.
+// returnedAgain records that Next has returned an event again.
 func (w *window) returnedAgain(sequence, attempt uint64) {
 	if i := w.find(sequence); i >= 0 {
 		w.list[i].attempt = attempt

@@ -84,7 +84,7 @@ func (c *schedule) wakeAt(now int64, w workload) int64 {
 	return max(at, now+1)
 }
 
-// failed notes a failed attempt and sets the time of the next one.
+// failed records a failed attempt and sets the time of the next one.
 func (c *schedule) failed(now int64) {
 	c.failing = true
 	c.retryIn(now, min(max(2*c.pause, firstPause), lastPause))
@@ -95,5 +95,5 @@ func (c *schedule) retryIn(now int64, pause time.Duration) {
 	c.pause, c.retryAt = pause, now+pause.Milliseconds()
 }
 
-// succeeded notes that the disk works.
+// succeeded records that the disk works.
 func (c *schedule) succeeded() { c.failing, c.pause, c.retryAt = false, 0, 0 }

@@ -63,7 +63,7 @@ func (c *catalog) apply(e metaEvent) {
 	}
 }
 
-// addMember notes a new member. Some routers do not report to a session what it has created itself. If others enter such an
+// addMember records a new member. Some routers do not report to a session what it has created itself. If others enter such an
 // item, the watch must ask for it.
 func (c *catalog) addMember(e metaEvent, it *item) {
 	switch {
@@ -99,7 +99,7 @@ func (c *catalog) add(details map[string]any) {
 	c.items[id] = it
 }
 
-// ignore notes ids whose details were fetched but are not kept.
+// ignore records ids whose details were fetched but are not kept.
 func (c *catalog) ignore(ids []wamp.ID) {
 	for _, id := range ids {
 		if c.items[id] == nil && len(c.ignored) < maxItems {

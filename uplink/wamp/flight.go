@@ -27,7 +27,7 @@ type shipment struct {
 
 func newFlight() *flight { return &flight{under: make(map[uint64]shipment)} }
 
-// add notes an event that is about to be sent.
+// add records an event that is about to be sent.
 func (f *flight) add(s shipment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,7 +49,7 @@ func (f *flight) remove(sequence uint64) {
 	}
 }
 
-// close notes that the session has ended.
+// close records that the session has ended.
 func (f *flight) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,7 +57,7 @@ func (f *flight) close() {
 	f.release()
 }
 
-// release ends wait. mu is held.
+// release ends wait. The caller holds mu.
 func (f *flight) release() {
 	if f.empty != nil {
 		close(f.empty)

@@ -62,7 +62,7 @@ func (b *inbox) add(m metaEvent) {
 	}
 }
 
-// setRefused notes that a meta topic is refused, or with nil that it is accepted again. In this case events were missed.
+// setRefused records that a meta topic is refused, or with nil that it is accepted again. In this case events were missed.
 func (b *inbox) setRefused(err error) {
 	b.mu.Lock()
 	b.refused, b.lost = err != nil, err == nil

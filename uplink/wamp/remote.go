@@ -36,7 +36,7 @@ func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
 	return way.Dial(ctx) // its error names the URL
 }
 
-// joined notes that the last route has led to a session, and returns its URL.
+// joined records that the last route has led to a session, and returns its URL.
 func (r *remotes) joined() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +44,7 @@ func (r *remotes) joined() string {
 	return r.list[r.at].URL
 }
 
-// failed notes that the last route has not led to a session.
+// failed records that the last route has not led to a session.
 func (r *remotes) failed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

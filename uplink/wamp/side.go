@@ -29,7 +29,7 @@ func (s *side) init(name string, log *slog.Logger, o client.Options) {
 	s.client = client.New(o)
 }
 
-// joined notes a new session on this side.
+// joined records a new session on this side.
 func (s *side) joined(w client.Welcome) {
 	s.session.Store(w.Session)
 	s.mayNotDisclose.Store(false)

@@ -192,7 +192,7 @@ func (c *Conn) refuse(code packet.Code, err error) {
 	linger(c.wire)
 }
 
-// putConnack appends a CONNACK with a failure. mu is held.
+// putConnack appends a CONNACK with a failure. The caller holds mu.
 func (c *Conn) putConnack(code packet.Code, err error) {
 	p := packet.Connack{Code: code}
 	if c.version < packet.V5 {

@@ -84,7 +84,7 @@ func procedureOf(topic string) (string, error) {
 	return uri, err
 }
 
-// result answers a call. mu is held.
+// result answers a call. The caller holds mu.
 func (c *Conn) result(call *rpc, m *codec.Message) {
 	c.calls--
 	p := packet.Publish{Topic: call.reply, Payload: c.door.message(m.Payload), Properties: call.data}

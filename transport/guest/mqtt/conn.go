@@ -197,13 +197,13 @@ func (c *Conn) work() {
 	}
 }
 
-// later leaves work to the reader. mu is held.
+// later leaves work to the reader. The caller holds mu.
 func (c *Conn) later(f func()) {
 	c.todo = append(c.todo, f)
 	c.wake()
 }
 
-// wake wakes the reader. mu is held.
+// wake wakes the reader. The caller holds mu.
 func (c *Conn) wake() {
 	if c.waiting {
 		c.waiting = false
@@ -241,7 +241,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, err
 }
 
-// full reports whether the client must first read or acknowledge earlier messages. mu is held.
+// full reports whether the client must first read or acknowledge earlier messages. The caller holds mu.
 func (c *Conn) full() bool {
 	return len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined
 }
@@ -314,7 +314,7 @@ func (c *Conn) CloseWrite() error {
 // closeTime is how long a client may take for its last packets.
 const closeTime = 2 * time.Second
 
-// stop ends writing. mu is held.
+// stop ends writing. The caller holds mu.
 func (c *Conn) stop() {
 	c.dead = true
 	c.room.Broadcast()

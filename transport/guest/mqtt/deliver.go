@@ -56,7 +56,7 @@ func readDetails(d codec.Dict) (e details) {
 	return e
 }
 
-// event sends an EVENT to the client, if one of its filters wants it. mu is held.
+// event sends an EVENT to the client, if one of its filters wants it. The caller holds mu.
 func (c *Conn) event(m *codec.Message) {
 	if c.dead || c.reasonSent {
 		return // a durable subscription keeps the event for the client's next connection
@@ -117,7 +117,7 @@ func (c *Conn) choose(s *subscription, publication wamp.ID, p *packet.Publish, n
 }
 
 // send sends a message. event is the id of a durable subscription's event, which waits for the client's
-// acknowledgement; 0: none. mu is held.
+// acknowledgement; 0: none. The caller holds mu.
 func (c *Conn) send(p *packet.Publish, event wamp.ID) {
 	if p.QoS > 0 {
 		p.ID, p.Dup = c.flight.add(sent{event: event, qos: p.QoS})

@@ -42,7 +42,7 @@ func (s *session) text() string {
 		s.willDelay, s.will, strings.Join(lines, ""))
 }
 
-// write writes a session, unless the file already has this content. mu is held.
+// write writes a session, unless the file already has this content. The caller holds mu.
 func (b *Broker) write(s *session) {
 	text := s.text()
 	sum := digest(text)
@@ -65,7 +65,7 @@ func (b *Broker) unsaved(id string, err error) {
 	}
 }
 
-// remove removes the files of a session. mu is held.
+// remove removes the files of a session. The caller holds mu.
 func (b *Broker) remove(s *session) {
 	if b.dir != "" {
 		name := b.file(s.owner.key())
@@ -74,7 +74,7 @@ func (b *Broker) remove(s *session) {
 	}
 }
 
-// records reports whether the ids of QoS 2 are on disk. mu is held.
+// records reports whether the ids of QoS 2 are on disk. The caller holds mu.
 func (c *Conn) records() bool {
 	return c.expiry > 0 && c.durable && c.broker.dir != "" && !c.retired
 }
@@ -207,7 +207,7 @@ func parseSession(text string) (*session, bool) {
 // sweepTime is how often expired sessions are looked for.
 const sweepTime = 30 * time.Second
 
-// scheduleExpiry starts the search for expired sessions. mu is held.
+// scheduleExpiry starts the search for expired sessions. The caller holds mu.
 func (b *Broker) scheduleExpiry() {
 	if b.sweep == nil && len(b.saved) > 0 && b.join != nil && !b.closed {
 		b.sweep = time.AfterFunc(sweepTime, b.expire)

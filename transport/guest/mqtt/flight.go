@@ -99,7 +99,7 @@ func (c *Conn) acked(p *packet.Ack) error {
 	return nil
 }
 
-// eventDone makes the reader acknowledge an event; 0: there is none. mu is held.
+// eventDone makes the reader acknowledge an event; 0: there is none. The caller holds mu.
 func (c *Conn) eventDone(event wamp.ID) {
 	if event != 0 {
 		c.acks = append(c.acks, event)

@@ -152,7 +152,7 @@ func (c *Conn) welcome(saved *session) {
 // takeoverTime bounds the wait for the end of the client's former connection.
 const takeoverTime = 5 * time.Second
 
-// putWelcome appends the CONNACK of a session. mu is held.
+// putWelcome appends the CONNACK of a session. The caller holds mu.
 func (c *Conn) putWelcome(present bool) {
 	p := packet.Connack{SessionPresent: present}
 	if c.version >= packet.V5 {

@@ -20,7 +20,7 @@ const (
 // buffers are for outgoing packets. An idle connection has none.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
-// put appends a packet to the bytes that wait for the client. mu is held.
+// put appends a packet to the bytes that wait for the client. The caller holds mu.
 func (c *Conn) put(p packet.Packet) {
 	if c.dead || c.reasonSent {
 		return

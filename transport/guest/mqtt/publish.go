@@ -157,7 +157,7 @@ func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err 
 	c.mu.Unlock()
 }
 
-// published handles PUBLISHED, or the error for PUBLISH. mu is held.
+// published handles PUBLISHED, or the error for PUBLISH. The caller holds mu.
 func (c *Conn) published(request wamp.ID, err error) {
 	for i := range c.unacked {
 		if p := &c.unacked[i]; p.request == request && !p.done {
@@ -170,7 +170,7 @@ func (c *Conn) published(request wamp.ID, err error) {
 	c.sendAcks()
 }
 
-// sendAcks sends the acknowledgements of the messages that are done, in order (4.6). mu is held.
+// sendAcks sends the acknowledgements of the messages that are done, in order (4.6). The caller holds mu.
 func (c *Conn) sendAcks() {
 	n := 0
 	for ; n < len(c.unacked) && c.unacked[n].done; n++ {
@@ -195,7 +195,7 @@ func (c *Conn) sendAcks() {
 	}
 }
 
-// putPubrec appends PUBREC. mu is held.
+// putPubrec appends PUBREC. The caller holds mu.
 func (c *Conn) putPubrec(ack *packet.Ack) {
 	if c.received[ack.ID] = answered; ack.Code.Failed() && c.version >= packet.V5 {
 		delete(c.received, ack.ID)
@@ -242,7 +242,7 @@ func (c *Conn) roomToPublish() bool {
 	return !c.crowded()
 }
 
-// crowded reports whether the client must wait. mu is held.
+// crowded reports whether the client must wait. The caller holds mu.
 func (c *Conn) crowded() bool { return !c.open || len(c.unacked) >= maxUnacked || len(c.out) > outHard }
 
 // awaitPublished waits until further packets of the client may be handled, or until there is other work. It reports

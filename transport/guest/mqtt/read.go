@@ -110,7 +110,7 @@ func (c *Conn) fail(err error) {
 	}
 }
 
-// putDisconnect appends DISCONNECT, and reports whether it did: servers of MQTT 3.1.1 do not send it. mu is held.
+// putDisconnect appends DISCONNECT, and reports whether it did: servers of MQTT 3.1.1 do not send it. The caller holds mu.
 func (c *Conn) putDisconnect(code packet.Code, err error) bool {
 	if c.version < packet.V5 || c.dead {
 		return false

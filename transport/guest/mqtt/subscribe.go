@@ -94,7 +94,7 @@ func (c *Conn) subscribe(p *packet.Subscribe) error {
 	return nil
 }
 
-// keep adds a filter. mu is held.
+// keep adds a filter. The caller holds mu.
 func (c *Conn) keep(f *filter) {
 	if c.filters == nil {
 		c.filters = map[string]*filter{}
@@ -105,7 +105,7 @@ func (c *Conn) keep(f *filter) {
 	c.countLocal()
 }
 
-// countLocal records whether subscriptions want the client's own messages. mu is held.
+// countLocal records whether subscriptions want the client's own messages. The caller holds mu.
 func (c *Conn) countLocal() {
 	c.local, c.mixed = false, false
 	others := false
@@ -165,7 +165,7 @@ func (c *Conn) subscribePart(r request, retained bool) {
 	c.queueMessage(&m)
 }
 
-// expect records a request that the router will answer. mu is held.
+// expect records a request that the router will answer. The caller holds mu.
 func (c *Conn) expect(id wamp.ID, r *request) {
 	if c.pending == nil {
 		c.pending = map[wamp.ID]*request{}
@@ -178,7 +178,7 @@ const (
 	ackWait   = 86400 * 1000 // ms; a message is sent again after a reconnect only (4.4)
 )
 
-// subscribed handles SUBSCRIBED, or the error for SUBSCRIBE. mu is held.
+// subscribed handles SUBSCRIBED, or the error for SUBSCRIBE. The caller holds mu.
 func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 	op := r.subscribe
 	if err != nil && r.durable { // no permission, or too many: use an ordinary subscription while the client is connected
@@ -204,7 +204,7 @@ func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 	}
 }
 
-// dropRefusedFilter removes a filter whose parts the router has all refused. mu is held.
+// dropRefusedFilter removes a filter whose parts the router has all refused. The caller holds mu.
 func (c *Conn) dropRefusedFilter(r *request) {
 	if f := r.filter; len(f.subs) == 0 && c.filters[f.text] == f {
 		c.broker.removeFromGroup(c, f)
@@ -213,7 +213,7 @@ func (c *Conn) dropRefusedFilter(r *request) {
 	c.countLocal()
 }
 
-// attach connects a filter with its subscription. mu is held.
+// attach connects a filter with its subscription. The caller holds mu.
 func (c *Conn) attach(r *request, id wamp.ID) {
 	s := c.subs[id]
 	switch {
@@ -259,7 +259,7 @@ func (c *Conn) endSubscription(id wamp.ID) {
 	c.queueMessage(&m)
 }
 
-// putSuback answers SUBSCRIBE. mu is held.
+// putSuback answers SUBSCRIBE. The caller holds mu.
 func (c *Conn) putSuback(op *subscribing) {
 	if op.id == 0 {
 		return
@@ -328,7 +328,7 @@ func (s *subscription) without(f *filter) (empty bool) {
 	return len(s.filters) == 0
 }
 
-// revoked handles an UNSUBSCRIBED for which the client has not asked. MQTT has no message for that. mu is held.
+// revoked handles an UNSUBSCRIBED for which the client has not asked. MQTT has no message for that. The caller holds mu.
 func (c *Conn) revoked(id wamp.ID) {
 	s := c.subs[id]
 	if s == nil {

@@ -67,7 +67,7 @@ func (c *Conn) dropWill() {
 	}
 }
 
-// awaitWill publishes the will of a session after its delay, unless the client reconnects. mu is held.
+// awaitWill publishes the will of a session after its delay, unless the client reconnects. The caller holds mu.
 func (b *Broker) awaitWill(s *session) {
 	if s.will == "" || b.closed {
 		return
@@ -86,7 +86,7 @@ func (b *Broker) awaitWill(s *session) {
 	})
 }
 
-// takeWill removes the will of a session and returns it. mu is held.
+// takeWill removes the will of a session and returns it. The caller holds mu.
 func (b *Broker) takeWill(s *session) (will string) {
 	if s.timer != nil {
 		s.timer.Stop()

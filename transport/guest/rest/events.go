@@ -206,7 +206,7 @@ func (t *stream) send(e *client.Event, at place) error {
 	return t.flush()
 }
 
-// write appends an event to the buffer. mu is held.
+// write appends an event to the buffer. The caller holds mu.
 func (t *stream) write(e *client.Event, at place) {
 	b := t.buf
 	events, reason, gap := e.Gap()
@@ -254,7 +254,7 @@ func (t *stream) comment(total uint64, before *uint64) error {
 	return t.flush()
 }
 
-// flush writes the buffer. A client that does not take it in time is disconnected. mu is held.
+// flush writes the buffer. A client that does not take it in time is disconnected. The caller holds mu.
 func (t *stream) flush() error {
 	if t.failed != nil || len(t.buf) == 0 {
 		return t.failed

@@ -70,7 +70,7 @@ func (t *stream) sendDurable(e *client.Event) error {
 	return nil
 }
 
-// acknowledge acknowledges the written events that are old enough, and the oldest of too many. mu is held.
+// acknowledge acknowledges the written events that are old enough, and the oldest of too many. The caller holds mu.
 func (t *stream) acknowledge(now time.Time) {
 	n := max(len(t.sent)-durableHold, 0)
 	for n < len(t.sent) && now.Sub(t.sent[n].at) > durableAge {

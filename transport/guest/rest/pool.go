@@ -151,7 +151,7 @@ func (p *pool) admit(c *crowd, host string) (done func(), err error) {
 	}, nil
 }
 
-// admit counts a client at an address, or returns an error if there are too many. pool.mu is held.
+// admit counts a client at an address, or returns an error if there are too many. The caller holds pool.mu.
 func (c *crowd) admit(from string) error {
 	switch {
 	case c.hosts[from] >= maxJoinHost:
@@ -216,7 +216,7 @@ func (p *pool) release(e *entry, d [sha256.Size]byte) {
 	}
 }
 
-// closeLater keeps an entry without users for a while, or closes it. mu is held.
+// closeLater keeps an entry without users for a while, or closes it. The caller holds mu.
 func (p *pool) closeLater(e *entry, d [sha256.Size]byte) {
 	switch {
 	case e.client == nil:
@@ -238,7 +238,7 @@ func (p *pool) expire(e *entry, d [sha256.Size]byte) {
 	}
 }
 
-// drop removes an open entry. Its last user closes it. mu is held.
+// drop removes an open entry. Its last user closes it. The caller holds mu.
 func (p *pool) drop(e *entry, d [sha256.Size]byte) {
 	p.remove(e, d)
 	if e.idle != nil {
@@ -256,7 +256,7 @@ func (p *pool) remove(e *entry, d [sha256.Size]byte) {
 	}
 }
 
-// evict drops the oldest entry without users, and reports whether there was one. mu is held.
+// evict drops the oldest entry without users, and reports whether there was one. The caller holds mu.
 func (p *pool) evict() bool {
 	var oldest *entry
 	var at [sha256.Size]byte

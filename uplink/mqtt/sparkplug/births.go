@@ -20,7 +20,7 @@ func (n *Node) send(kind, device string, metrics []metric) {
 	n.seq++
 }
 
-// death returns the payload of NDEATH, which has no sequence number. mu is held.
+// death returns the payload of NDEATH, which has no sequence number. The caller holds mu.
 func (n *Node) death() []byte {
 	at := now()
 	return payload(at, noSeq, []metric{n.number(at)})
@@ -52,7 +52,7 @@ func (n *Node) begin(c Conn) {
 	c.Born()
 }
 
-// births sends NBIRTH, and DBIRTH for each device that is alive. mu is held.
+// births sends NBIRTH, and DBIRTH for each device that is alive. The caller holds mu.
 func (n *Node) births() {
 	n.seq = 0
 	n.waited = n.opts.Waited()
@@ -75,7 +75,7 @@ func (n *Node) lost(at uint64, birth bool) metric {
 	return metric{name: "Events Dropped", at: at, kind: UInt64, birth: birth, value: scalar{set: true, bits: n.dropped}}
 }
 
-// birth sends DBIRTH with the metrics of a device and their current values. mu is held.
+// birth sends DBIRTH with the metrics of a device and their current values. The caller holds mu.
 func (n *Node) birth(d *device) {
 	list := make([]metric, 0, len(d.metrics))
 	for _, k := range d.metrics {
@@ -165,7 +165,7 @@ func (n *Node) Finish(c Conn) {
 	}
 }
 
-// Ended notes the end of a connection.
+// Ended records the end of a connection.
 func (n *Node) Ended() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

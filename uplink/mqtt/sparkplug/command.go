@@ -99,7 +99,7 @@ func (n *Node) rebirth() {
 	}
 }
 
-// write calls the procedure of a metric after the calls before it. mu is held.
+// write calls the procedure of a metric after the calls before it. The caller holds mu.
 func (n *Node) write(ctx context.Context, d *device, c call) error {
 	if len(d.writes.waiting) == maxWrites {
 		return errManyWrites
