@@ -7,7 +7,7 @@ import (
 	"testing/fstest"
 )
 
-// root makes a root directory of files, their names followed by their content.
+// root creates a root directory with files, given as alternating names and contents.
 func root(files ...string) fstest.MapFS {
 	fsys := fstest.MapFS{}
 	for i := 0; i < len(files); i += 2 {

@@ -54,7 +54,7 @@ func TestAuthenticatorSeesTheTicket(t *testing.T) {
 		if err := s.kept.Check(want, asked); err != nil {
 			t.Error(err)
 		}
-		q := s.connect(memory.Options{}) // the ticket may tell who it is
+		q := s.connect(memory.Options{}) // the ticket may identify the peer
 		q.say(`[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"]}]`)
 		q.hear(`[4,"ticket",{}]`)
 		q.say(`[5,"secret of jane",{}]`)

@@ -363,7 +363,7 @@ func TestAuthorizerOfATestament(t *testing.T) {
 	})
 }
 
-// A call whose arguments come in chunks is authorized once.
+// A call whose arguments arrive in chunks is authorized once.
 func TestAuthorizerOfAProgressiveCall(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		d := s.desk(authorizer, `[{"allow":true,"cache":false}]`)
@@ -386,7 +386,7 @@ func TestCloseWhileAnAuthorizerIsAsked(t *testing.T) {
 	})
 }
 
-// A session that ends while it waits for the authorizer leaves nothing behind.
+// A session that ends while it waits for the authorizer leaves no state.
 func TestPeerLeavesWhileAnAuthorizerIsAsked(t *testing.T) {
 	tell(t, Options{AskTimeout: time.Minute}, authorized(), func(s *story) {
 		d := s.desk(authorizer, ``)

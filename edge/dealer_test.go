@@ -204,7 +204,7 @@ func TestProgressiveResults(t *testing.T) {
 	})
 }
 
-// pair registers com.x and calls it; the INVOCATION is heard.
+// pair registers com.x, calls it, and waits for the INVOCATION.
 func pair(s *story, calleeHello, options string) (caller, callee *peer) {
 	caller, callee = s.join(hello), s.join(calleeHello)
 	callee.say(`[64,1,{},"com.x"]`)

@@ -26,7 +26,7 @@ func durableRealm(t *testing.T, rules ...DurableRule) RealmOptions {
 	}
 }
 
-// keeps tells of a publication that is on disk.
+// keeps reports that a publication is on disk.
 func (p *peer) keeps(n int, topic string) {
 	p.Helper()
 	p.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"%s",[%d]]`, n, topic, n))
@@ -44,8 +44,8 @@ func eventAgain(n int) string {
 
 const durably = `[32,1,{"_durable":"d"},"com.t"]`
 
-// Events that are published while the consumer is away are delivered when it is back, also after a restart, and until they are
-// acknowledged.
+// Events that are published while the consumer is disconnected are delivered when it returns, also after a restart,
+// until they are acknowledged.
 func TestDurableSubscription(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestDurableIsWanted(t *testing.T) {
 	})
 }
 
-// A session that subscribes while an operator removes the subscription gets another one, not a seat in nothing.
+// A session that subscribes while an operator removes the subscription gets another one, not a seat in the removed one.
 func TestDurableRemovedMeanwhile(t *testing.T) {
 	tell(t, Options{}, durableRealm(t), func(s *story) {
 		p := s.join(hello)
@@ -342,7 +342,7 @@ func TestDurableRemovedMeanwhile(t *testing.T) {
 	})
 }
 
-// A consumer that reads nothing delays no publisher and no other consumer, and its events wait on disk.
+// A consumer that does not read delays neither publishers nor other consumers. Its events wait on disk.
 func TestDurableSlowConsumer(t *testing.T) {
 	realm := durableRealm(t, DurableRule{Name: "slow", URI: "com.t", Window: durable.MaxWindow}, DurableRule{Name: "quick", URI: "com.t"})
 	tell(t, Options{}, realm, func(s *story) {

@@ -48,7 +48,7 @@ func archived(t *testing.T, realm RealmOptions, names ...string) (n int) {
 	return n
 }
 
-// A history whose topic a durable subscription covers writes nothing: after a crash, it is filled from the log.
+// A history whose topic a durable subscription covers does not write to disk. After a crash, it is filled from the log.
 func TestHistorySharesTheLog(t *testing.T) {
 	rules := []DurableRule{{Name: "d", URI: "com.", Match: wamp.Prefix}, {Name: "e", URI: "com.t"}}
 	for name, durables := range map[string][]DurableRule{"same topic": rules[1:], "covered": rules[:1], "both": rules} {

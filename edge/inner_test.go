@@ -22,7 +22,7 @@ type desk struct {
 
 	mu    sync.Mutex
 	asked []string // the arguments of each INVOCATION
-	other []string // what else it has heard
+	other []string // its other messages
 }
 
 // desk joins a session that its listener identifies, and registers a procedure.

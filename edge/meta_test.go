@@ -89,7 +89,7 @@ func TestKill(t *testing.T) {
 func TestSubscriptionMetaAPI(t *testing.T) {
 	each(t, func(s *story, watcher, p *peer) {
 		watcher.say(`[32,1,{"match":"prefix"},"wamp.subscription."]`)
-		watcher.hear(`[33,1,"$meta"]`) // and nothing of itself
+		watcher.hear(`[33,1,"$meta"]`) // and no event about itself
 		other := s.join(hello)
 		event := func(topic, args string) {
 			t.Helper()
@@ -102,7 +102,7 @@ func TestSubscriptionMetaAPI(t *testing.T) {
 		other.say(`[32,1,{"match":"prefix"},"com.a"]`)
 		other.hear(`[33,1,"$sub"]`)
 		event("on_subscribe", `["$other","$sub"]`)
-		p.say(`[32,2,{"match":"prefix"},"com.a"]`) // nothing new
+		p.say(`[32,2,{"match":"prefix"},"com.a"]`) // no event
 		p.hear(`[33,2,"$sub"]`)
 		for _, c := range []struct{ call, answer string }{
 			{`"wamp.subscription.list"`, `[50,7,{},[{"exact":[],"prefix":["*","*"],"wildcard":[]}]]`},
@@ -169,7 +169,7 @@ func TestRegistrationMetaAPI(t *testing.T) {
 	})
 }
 
-// A role without the permission gets nothing under wamp., by whatever pattern.
+// A role without the permission gets no event under wamp., whatever its pattern.
 func TestMetaAPIIsAuthorized(t *testing.T) {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{

@@ -34,14 +34,14 @@ func TestAnotherSession(t *testing.T) {
 			p.hear(`[6,{},"wamp.close.goodbye_and_out"]`)
 			watcher.hear(`[36,"$a","*",{},["will"]]`, `[36,"$leave","*",{},["$one","*","all"]]`)
 
-			p.say(helloAs("pump-7", `["ticket"]`)) // who it was says nothing
+			p.say(helloAs("pump-7", `["ticket"]`)) // the former identity does not matter
 			p.hear(`[4,"ticket",{}]`)
 			p.say(`[5,"secret",{}]`)
 			p.hear(`[2,"$two",{"roles":"*","agent":"*","realm":"realm1","authid":"pump-7","authrole":"sensor","authmethod":"ticket","authprovider":"static"}]`)
 			if s.kept["one"] == s.kept["two"] {
 				t.Error("it is the same session")
 			}
-			p.say(`[34,1,"$a"]`) // ids count from 1 again, and nothing is left
+			p.say(`[34,1,"$a"]`) // ids start from 1 again, and no state remains
 			p.hear(`[8,34,1,{},"wamp.error.no_such_subscription"]`)
 			watcher.say(`[16,3,{},"com.a"]`)
 			watcher.say(`[48,4,{},"com.x"]`)

@@ -13,10 +13,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Two routers with one node id, such as two gateways made from one SD card, lose events silently. To each of them,
-// the other's events seem to have come back in a loop. If they share a copy of a data directory, the events seem to
-// have been routed already. So a session that belongs to another router names its node in HELLO, and a second node
-// with the same id is refused as long as the first is connected. Both sides report it.
+// Two routers with one node id, such as two gateways made from one SD card, lose events silently. To each of them, the
+// other's events seem to have come back in a loop. If they share a copy of a data directory, the events seem to have
+// been routed already. A session that belongs to another router therefore names its node in HELLO. A second node with
+// the same id is rejected while the first is connected. Both sides report it.
 //
 // A session left over from a broken connection is not a second node. If it is from the same process, it has the same boot.
 // If it is from an earlier process, the router probes it, and closes it if it does not respond.

@@ -33,7 +33,7 @@ type outbox struct {
 	flushing    bool            // a read loop has the outbox on its list and will flush it
 	stalled     bool
 	confirmable bool          // EVENTs were appended that the peer must confirm
-	kept        int           // bytes at the start of buf with nothing that may be dropped
+	kept        int           // bytes at the start of buf that must not be dropped
 	dead        bool          // the connection failed or is closed: appends have no effect
 	idle        chan struct{} // closed when the current write ends; made by the goroutine that waits
 	room        chan struct{} // closed when a write takes buf; made by the goroutine that waits

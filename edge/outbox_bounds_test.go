@@ -20,7 +20,7 @@ func bounded(high, limit int) *outbox {
 	return o
 }
 
-// eventOf makes an EVENT of so many bytes.
+// eventOf returns an EVENT of the given size in bytes.
 func eventOf(t *testing.T, octets int) []byte {
 	t.Helper()
 	m := codec.Message{Type: wamp.Event, ID: 1, Publication: 2}
@@ -34,7 +34,7 @@ func eventOf(t *testing.T, octets int) []byte {
 	return nil
 }
 
-// replyOf makes a message that must not be dropped, and its length.
+// replyOf returns a message that must not be dropped, after its length.
 func replyOf(t *testing.T, text string) (*codec.Message, int) {
 	t.Helper()
 	m := &codec.Message{Type: wamp.Goodbye, Text: []byte(text)}

@@ -117,7 +117,7 @@ func (m *realm) sessions() []*session {
 	return list
 }
 
-// close lets no more sessions join and sends GOODBYE to all members.
+// close stops sessions from joining, and sends GOODBYE to all members.
 func (m *realm) close(reason wamp.Failure) {
 	m.stopJoining()
 	for _, s := range m.sessions() {

@@ -133,7 +133,7 @@ func TestUpdateEndsSessions(t *testing.T) {
 	})
 }
 
-// A peer that ignores GOODBYE receives nothing more, and is disconnected.
+// A peer that ignores GOODBYE gets no more messages, and is disconnected.
 func TestUpdateExpels(t *testing.T) {
 	tell(t, Options{}, ruled(auth.Permission{Match: wamp.Prefix, Allow: auth.Everything}), func(s *story) {
 		p, pub := s.guest(), s.join(hello)
@@ -334,7 +334,7 @@ func TestUpdateLimits(t *testing.T) {
 		p.say(`[16,11,{"acknowledge":true,"retain":true,"exclude_me":false},"com.kept",["x"]]`)
 		p.hear(`[36,"$s","$kept",{},["x"]]`, `[17,11,"$kept"]`)
 
-		// Whatever exceeds the lower limits stays; nothing can be added.
+		// Items beyond the lowered limits stay, but no more can be added.
 		s.router.Update(Options{MaxSubscriptions: 1, MaxRegistrations: 1, MaxCalls: 1, MaxRetained: 1, MaxSessions: 1})
 		p.say(`[32,12,{"get_retained":true},"com.kept"]`)
 		p.hear(`[33,12,"$s"]`, `[36,"$s","$kept","*",["x"]]`)

@@ -191,7 +191,7 @@ func TestShardsBeyondALink(t *testing.T) {
 	})
 }
 
-// The first call with a resource key tells the links of a registration that no callee has named a node for.
+// The first call with a resource key notifies the links of a registration for which no callee has named a node.
 func TestRegistrationBecomesSharded(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		link, callee, caller := s.internal(helloAll), s.join(helloAll), s.join(helloAll)

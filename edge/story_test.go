@@ -26,8 +26,7 @@ type story struct {
 	served sync.WaitGroup
 }
 
-// tell runs a story in a synctest bubble: time passes as fast as possible, and a wait for something that never comes
-// fails.
+// tell runs a story in a synctest bubble: time passes as fast as possible, and an endless wait fails.
 func tell(t *testing.T, opts Options, realm RealmOptions, plot func(s *story)) {
 	synctest.Test(t, func(t *testing.T) {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -179,7 +178,7 @@ func (p *peer) raw(data []byte) {
 	}
 }
 
-// hear waits for messages and compares them with the expected ones, in order.
+// hear waits for messages, and compares them with the expected ones in order.
 func (p *peer) hear(want ...string) {
 	p.Helper()
 	for _, w := range want {

@@ -200,8 +200,8 @@ func (c *logChecker) list(value ast.Expr) {
 	}
 }
 
-// logCall reports whether a call writes a log line, or makes a logger with more attributes. Loggers are recognized by what
-// they are called, as no other value of the product is called so.
+// logCall reports whether a call writes a log line, or makes a logger with more attributes. Loggers are recognized by
+// their names, because no other value of the product has such a name.
 func (c *logChecker) logCall(call *ast.CallExpr) (method string, ok bool) {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -204,7 +204,7 @@ func TestWebSocketsFreeTheirPlaces(t *testing.T) {
 	}
 }
 
-// TestSilence: connections that say nothing, or half a handshake, are closed, and are not a line in the log each.
+// TestSilence: connections without a handshake, or with half of one, are closed. They do not each cause a log line.
 func TestSilence(t *testing.T) {
 	l := run(t, "tcp://127.0.0.1:0", ListenOptions{HandshakeTimeout: 100 * time.Millisecond})
 	var conns []net.Conn

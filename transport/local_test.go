@@ -11,7 +11,7 @@ import (
 	"runnel/test/kit"
 )
 
-// resolve makes a DNS server the system's for the length of the test. It gives every name these addresses.
+// resolve replaces the system's DNS server during the test. Every name has these addresses.
 func resolve(t *testing.T, addresses ...string) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -114,7 +114,7 @@ func TestCheckProtocol(t *testing.T) {
 	}
 }
 
-// TestSpeaks: the error for a peer of another protocol names it as far as its first octet tells.
+// TestSpeaks: the error for a peer of another protocol names the protocol as far as the first octet shows it.
 func TestSpeaks(t *testing.T) {
 	for octet, want := range map[byte]string{0x7f: "RawSocket", 0x16: "TLS", 0x10: "MQTT", 'G': "perhaps HTTP", 'g': "unknown", 0: "unknown"} {
 		m := &misfit{octet: octet, port: "something else"}

@@ -61,7 +61,7 @@ func (l *Listener) overTLS(r *http.Request) bool {
 	return l.tls != nil || l.proxies.Secure(r, r.RemoteAddr)
 }
 
-// startProxied makes a Unix socket take requests and WebSockets from proxies, if the options say so.
+// startProxied makes a Unix socket accept requests and WebSockets from proxies, if the options allow it.
 func (l *Listener) startProxied() error {
 	if !slices.Contains(l.opts.TrustedProxies, origin.Unix) {
 		return nil

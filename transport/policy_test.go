@@ -58,8 +58,8 @@ func asBrowser(t *testing.T, l *Listener, method, path, host, page, body string,
 
 const openBody = `{"protocols":["wamp.2.json"]}`
 
-// TestRebinding: a page whose name has been made to point here gets no answer, on no path, whatever headers it sets. Its
-// requests are of its own origin, so that a browser lets it set any header but a few.
+// TestRebinding: a page whose name was redirected to this machine gets no answer on any path, whatever headers it sets.
+// Its requests are same-origin, so a browser allows it to set almost any header.
 func TestRebinding(t *testing.T) {
 	l := run(t, "tcp://127.0.0.1:0", ListenOptions{HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secret") })})
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -79,7 +79,7 @@ func TestRebinding(t *testing.T) {
 			}
 		}
 	}
-	for path, body := range map[string]string{"/ws": "", "/lp/open": openBody} { // a page of its own name, which it names truly
+	for path, body := range map[string]string{"/ws": "", "/lp/open": openBody} { // a page with its own name, which it does not forge
 		method := "GET"
 		if body != "" {
 			method = "POST"

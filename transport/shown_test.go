@@ -41,7 +41,7 @@ func TestDialHidesSecrets(t *testing.T) {
 	}
 }
 
-// The text of an error that holds a whole URL loses its secrets and nothing else. The cause stays.
+// Only the secrets are removed from the text of an error that contains a whole URL. The cause stays.
 func TestErrorsLoseSecrets(t *testing.T) {
 	for raw, want := range map[string]string{
 		"wss://user:hunter2@host/ws?token=abc": "dial wss://...@host/ws?...: refused",

@@ -72,8 +72,7 @@ func Expiry(e *client.Event) (at time.Time) {
 	return at
 }
 
-// Stop tells the link that replaces this one that nothing more is stored here. It returns at once if there is no such
-// link.
+// Stop notifies the replacing link that no more events are stored here. It returns at once if there is no such link.
 func (x *Exporter) Stop() {
 	if to := x.to.Load(); to != nil {
 		to.awaitStragglers()

@@ -49,8 +49,8 @@ func exchange(uri, from, to string) string {
 	return to + strings.TrimPrefix(uri, from)
 }
 
-// RuleSet finds the rule that decides about a URI, so that a rule can be an exception to another and nothing crosses
-// twice. The zero value is an empty set. It may be read by several goroutines at a time.
+// RuleSet finds the rule that applies to a URI. A rule can therefore be an exception to another, and no message crosses
+// twice. The zero value is an empty set. Several goroutines may read it at a time.
 type RuleSet[R any] struct {
 	patterns []wamp.Pattern
 	rules    []R

@@ -43,7 +43,7 @@ func TestClash(t *testing.T) {
 	}
 }
 
-// State tells when the link was last up or down, and why its last session or attempt ended.
+// State has the last time when the link was up or down, and the reason why its last session or attempt ended.
 func TestSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewStatus()

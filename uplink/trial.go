@@ -26,7 +26,7 @@ type Trial struct {
 // suspicion counts the ends of connections against an event.
 type suspicion struct {
 	ends  int // with the event in flight
-	alone int // of these, with nothing else in flight and after a sign of life
+	alone int // number of these with no other event in flight and after a sign of life
 }
 
 const (

@@ -2,7 +2,8 @@ package uplink
 
 import "testing"
 
-// An event is convicted when the far side, having answered, has ended the connection twice with it alone under way.
+// An event is convicted when the far side has ended the connection twice with only this event in flight, after an
+// answer.
 func TestTrial(t *testing.T) {
 	var tr Trial
 	if tr.Ended([]uint64{1, 2, 3}, true, false) || tr.IsSuspect(1) || !tr.Known(1) {
@@ -29,7 +30,8 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// A far side that rejects one event after the other is not worth short pauses; probes and acknowledgements tell otherwise.
+// A far side that rejects three events in a row is assumed to accept none. An acknowledgement ends that, and an end
+// caused by a probe does not count.
 func TestPromising(t *testing.T) {
 	var tr Trial
 	convict := func(sequence uint64) {

@@ -91,7 +91,7 @@ func check(file string) error {
 		}
 	}
 	if problems := (config.Problems)(nil); errors.As(err, &problems) {
-		fmt.Fprintln(os.Stderr, problems) // each line begins with a file's name, as editors want it
+		fmt.Fprintln(os.Stderr, problems) // each line begins with a file's name, the format that editors parse
 		fmt.Fprintln(term.Stdout, untilValid(file))
 		return errInvalid
 	}

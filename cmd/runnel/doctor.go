@@ -50,7 +50,7 @@ other than notes. Run as root, it also finds which program holds a port.`,
 	return cmd
 }
 
-// nodeDoctor makes a node check its installation.
+// nodeDoctor asks a node to check its installation.
 func nodeDoctor(p *remote.Router, asJSON bool) (*doctor.Report, bool, error) {
 	r := new(doctor.Report)
 	return r, asJSON, p.Read("runnel.doctor", nil, r)

@@ -59,11 +59,11 @@ func execute(args []string) int {
 	}
 	var problems config.Problems
 	if errors.As(err, &problems) {
-		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, as editors want it
+		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, the format that editors parse
 		return exitConfig
 	}
 	if refused := (remote.Error{}); errors.As(err, &refused) {
-		fmt.Fprintln(os.Stderr, term.Safe(err.Error())) // the URI first, as scripts want it
+		fmt.Fprintln(os.Stderr, term.Safe(err.Error())) // the URI comes first, which helps scripts
 		return exitFailed
 	}
 	fmt.Fprintf(os.Stderr, "runnel: %s\n", term.SafeLines(err.Error()))

@@ -7,8 +7,8 @@ import (
 	"encoding/hex"
 )
 
-// cryptosign lets the client sign with its private key (advanced/authentication_cryptosign.md). It ignores a
-// challenge for the router, and a trustroot, in HELLO.Details.authextra: the router has no own key.
+// cryptosign lets the client sign with its private key (advanced/authentication_cryptosign.md). It ignores a challenge
+// for the router, and a trustroot, in HELLO.Details.authextra: the router has no key.
 type cryptosign struct {
 	text       [32]byte // the challenge
 	signed     [32]byte // what the client signs: text, or text XOR channel id

@@ -26,7 +26,7 @@ type Account struct {
 	vital     bool
 
 	done  chan struct{} // closed when the peer is cut or the account is closed
-	stuck atomic.Int64  // since when the peer reads nothing, in Unix nanoseconds; 0: it reads
+	stuck atomic.Int64  // when the peer stopped reading, in Unix nanoseconds; 0: it reads
 
 	mu       sync.Mutex
 	stranger bool
@@ -165,7 +165,7 @@ func (a *Account) Stuck() {
 	}
 }
 
-// Flows records that the peer has read all that it was sent.
+// Flows records that the peer has read all sent data.
 func (a *Account) Flows() {
 	if a != nil && a.stuck.Load() != 0 && a.stuck.Swap(0) != 0 {
 		a.Shrink(Outboxes, int(a.system))

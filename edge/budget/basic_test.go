@@ -38,7 +38,7 @@ func TestVitalPeersStay(t *testing.T) {
 	}
 }
 
-// The status names only the kinds of data that were refused, and a peer that needs nothing waits for nothing.
+// The status names only the kinds of data that were rejected. A peer that needs no memory does not wait.
 func TestNothingIsRefused(t *testing.T) {
 	b := New(100*kib, nil)
 	a := b.peer(t, kib, true)

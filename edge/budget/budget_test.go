@@ -284,7 +284,7 @@ func TestWaitInVain(t *testing.T) {
 	})
 }
 
-// An event waits for room, and gets that of a peer that reads nothing.
+// An event waits for room, and gets the memory of a peer that does not read.
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)

@@ -80,8 +80,8 @@ func TestWaitOrder(t *testing.T) {
 	}
 }
 
-// TestLargestReader: the peer behind the first that holds the largest part of a message makes room, of equals the last.
-// A part of this process does not, nor does a peer that holds nothing.
+// TestLargestReader: among the peers after the first, the one with the largest part of a message is cut to make room;
+// of equal ones the last. A part of this process is never cut, nor is a peer without memory.
 func TestLargestReader(t *testing.T) {
 	for name, c := range map[string]struct {
 		reading []int // of each reader; negative: of a part of this process

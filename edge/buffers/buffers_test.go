@@ -2,7 +2,7 @@ package buffers
 
 import "testing"
 
-// A buffer comes back empty from the list of its size. The list is bounded, and no other size gets into it.
+// The list of a size returns empty buffers. It is bounded, and holds buffers of that size only.
 func TestStock(t *testing.T) {
 	for _, s := range []*Stock{&Tiny, &Small, &Medium, &Large} {
 		b := s.Take()

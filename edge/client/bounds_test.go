@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Whatever waits for handlers is accepted up to the last byte of the bound, and when nothing else waits.
+// Waiting events are accepted up to the last byte of the bound, and always if no other event waits.
 func TestRoomForTheLastByte(t *testing.T) {
 	c := New(Options{EventBuffer: 100})
 	s := newSession(c, &sink{})

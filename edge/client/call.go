@@ -25,7 +25,7 @@ type CallOptions struct {
 	// calls Input for each further chunk until more is false. An error cancels the call. ctx is done when the call ends.
 	Input func(ctx context.Context) (p Payload, more bool, err error)
 
-	DiscloseMe bool // tell the callee the caller's identity
+	DiscloseMe bool // disclose the caller's identity to the callee
 
 	// ForwardFor lists the links that the call came over, oldest hop first. Routers accept it only from sessions that
 	// may forward.

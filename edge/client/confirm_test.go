@@ -147,7 +147,7 @@ func confirming(t *testing.T, c *client.Client, p *peer, confirm bool, handle fu
 	return sub
 }
 
-// awaited returns an EVENT that the router wants confirmed.
+// awaited returns an EVENT that needs a confirmation.
 func (p *peer) awaited(publication wamp.ID) codec.Message {
 	e := p.event(7, "x")
 	e.Publication, e.Dict = publication, p.dict(map[string]any{"_confirm": true})

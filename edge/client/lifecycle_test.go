@@ -2,7 +2,8 @@ package client
 
 import "testing"
 
-// Every state is paired with every event: what the table in lifecycle's comment does not list changes nothing.
+// The test tries every event in every state. A combination that the table in lifecycle's comment does not list changes
+// nothing.
 func TestLifecycle(t *testing.T) {
 	events := []struct {
 		name string

@@ -46,7 +46,7 @@ func TestTTLWaitsForWindow(t *testing.T) {
 	}
 }
 
-// An event tells the rest of its time, and its origin if it has a valid one.
+// An event has its remaining lifetime, and its origin if that is valid.
 func TestLimitAndOriginOfEvent(t *testing.T) {
 	event := func(details map[string]any) *Event {
 		d, err := codec.NewDict(wamp.JSON, details)

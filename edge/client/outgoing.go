@@ -230,7 +230,7 @@ func (o *outgoing) runWriter(done <-chan struct{}) {
 	}
 }
 
-// writeOut writes until nothing is left.
+// writeOut writes until the buffer is empty.
 func (o *outgoing) writeOut() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -129,7 +129,7 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// A client is back within twice the outage, at a time of its own.
+// A client reconnects within twice the outage, at a random time.
 func TestBackoffFollowsTheOutage(t *testing.T) {
 	for _, outage := range []time.Duration{time.Second, 3 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ type PublishOptions struct {
 	Done func(publication wamp.ID, err error)
 
 	IncludeMe  bool // deliver the event to this client, too, if it has subscribed
-	DiscloseMe bool // tell the subscribers the publisher's identity
+	DiscloseMe bool // disclose the publisher's identity to the subscribers
 	Retain     bool // the router keeps the event for later subscribers with get_retained
 
 	Eligible, Exclude                 []wamp.ID // session ids

@@ -212,7 +212,7 @@ func TestInvocation(t *testing.T) {
 	if m.ID != 9 {
 		t.Errorf("UNREGISTER %d", m.ID)
 	}
-	// An invocation that is under way is still answered. A later one does not reach the handler.
+	// A pending invocation is still answered. A later one does not reach the handler.
 	p.send(invocation(p, 2, map[string]any{"procedure": "a.bc", "caller": 44}), codec.Message{Type: wamp.Unregistered, Request: m.Request})
 	p.expect(wamp.Yield)
 	kit.Must(t, <-done)

@@ -53,7 +53,7 @@ func TestDecode(t *testing.T) {
 		{[]any{form, a, n, 1, 9, "2", 3}, false},
 		{[]any{form, a, n, 1, 9, 2, "3"}, false},
 		{[]any{form, a, n, 1, 9, 0, 3}, false},  // numbers begin at 1
-		{[]any{form, a, n, 1, 9, 3, 2}, false},  // a gap of less than nothing
+		{[]any{form, a, n, 1, 9, 3, 2}, false},  // a gap of negative length
 		{[]any{form, a, n, 1, 9, 8, 10}, false}, // beyond the highest
 		{[]any{form, a, n, 1, 9, 2, 3, 4, 5}, false},
 		{[]any{form, a, n, 1, 9, 5, 5, 2, 3}, false},

@@ -87,7 +87,8 @@ func TestFarBeyondTheBound(t *testing.T) {
 	})
 }
 
-// Events under way are dropped like others. Acknowledged events are not counted, and an answer to the dropped ones has no effect.
+// Events in flight are dropped like others. Acknowledged events do not count, and answers to dropped events have no
+// effect.
 func TestDroppedUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3})
@@ -102,7 +103,7 @@ func TestDroppedUnderWay(t *testing.T) {
 		if st := d.State(); st.Dropped != 2 || st.Events != 3 || st.Floor != 3 {
 			t.Errorf("%+v", st)
 		}
-		if g := c.gaps[len(c.gaps)-1]; g.First != 1 || g.Last != 3 || g.Events != 2 { // it may have come in two steps
+		if g := c.gaps[len(c.gaps)-1]; g.First != 1 || g.Last != 3 || g.Events != 2 { // it may have arrived in two steps
 			t.Errorf("%+v", c.gaps)
 		}
 		if a.Ack(ids[0]) || a.Refuse(ids[2]) {
@@ -207,7 +208,7 @@ func TestFilesOfSlowSubscriptions(t *testing.T) {
 	})
 }
 
-// The start of a subscription that nothing concerns follows the log, so that the files it would hold are removed.
+// The start of a subscription without events follows the log, so that it does not keep files.
 func TestIdleSubscriptionFollows(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		idle := s.create(Rule{Name: "idle", URI: "com.never"})
@@ -234,7 +235,7 @@ func TestIdleSubscriptionFollows(t *testing.T) {
 	})
 }
 
-// The state tells the age of the oldest event that is left.
+// The state has the age of the oldest remaining event.
 func TestOldest(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3, Window: 1})
@@ -341,7 +342,7 @@ func TestManyBeyondTheBound(t *testing.T) {
 	})
 }
 
-// The cursor of a subscription that nothing concerns is recorded once a file of the log.
+// The cursor of a subscription without events is recorded once for each file of the log.
 func TestIdleCursorIsRecordedOnceAFile(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -111,8 +111,8 @@ func (s *shelf) awaitIdle() {
 	s.consistent()
 }
 
-// sleep lets time pass, and waits until the store has nothing to do. Used takes the lock: for the race
-// detector, what the test has done is before what deliver does then.
+// sleep lets time pass, and waits until the store has nothing to do. Used takes the lock, so that the race detector
+// orders the test's writes before the later reads of deliver.
 func (s *shelf) sleep(d time.Duration) {
 	s.Helper()
 	s.Used()

@@ -476,7 +476,7 @@ func TestEpoch(t *testing.T) {
 	})
 }
 
-// A subscription that was removed delivers nothing more, and takes no consumers.
+// A removed subscription delivers no events, and accepts no consumers.
 func TestRemovedDeliversNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", Window: 1})

@@ -133,7 +133,7 @@ func TestWindowIsUsed(t *testing.T) {
 	}
 }
 
-// late records how far the search had come when it first was flushed after a delivery.
+// late records the position of the search at its first flush after a delivery.
 type late struct {
 	taker
 	sub   *Subscription

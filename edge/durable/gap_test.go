@@ -32,7 +32,7 @@ func TestGap(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		s.puts("com.t", 1)
-		drop() // although it is under way
+		drop() // although it is in flight
 		if len(c.gaps) != 2 || c.gaps[1] != (Gap{ID: c.gaps[1].ID, First: 2, Last: 5, Events: 4, Reason: "count"}) {
 			t.Fatalf("%+v", c.gaps)
 		}
@@ -93,7 +93,7 @@ func TestGapOfConsumers(t *testing.T) {
 	}
 }
 
-// A loss that the log itself records is delivered as a gap of its own, and acknowledged like an event.
+// A loss that the log itself records is delivered as a separate gap, and acknowledged like an event.
 func TestRecordedLoss(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", AckWait: 10 * time.Second})

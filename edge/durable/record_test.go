@@ -13,7 +13,7 @@ import (
 	"runnel/test/kit"
 )
 
-// An event comes back from its record as it was, with each of its marks.
+// Reading an event's record returns the event unchanged, with each of its marks.
 func TestRecord(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_123)
 	whole := Publication{
@@ -50,7 +50,7 @@ func TestRecord(t *testing.T) {
 		if !p.Trusted {
 			p.Trust = 0
 		}
-		if p.Plain || len(p.Dict.Raw) == 0 { // they say nothing
+		if p.Plain || len(p.Dict.Raw) == 0 { // they have no meaning
 			p.Dict = codec.Dict{}
 		}
 		p.Origin, p.Plain, p.Consumer = false, false, false

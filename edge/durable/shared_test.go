@@ -66,7 +66,7 @@ func TestNeededByOthers(t *testing.T) {
 	})
 }
 
-// Others learn of the events that a failed sync has lost.
+// The other users of the log learn which events a failed sync has lost.
 func TestLostByOthers(t *testing.T) {
 	o := &other{}
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {

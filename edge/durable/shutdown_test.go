@@ -23,7 +23,7 @@ func (s *shelf) noteReports(failed func()) (reports *[]error) {
 	return reports
 }
 
-// While events cannot be written, no success is reported: there is nothing to sync, which says nothing about the disk.
+// While events cannot be written, no success is reported. A sync without data proves nothing about the disk.
 func TestFailureLasts(t *testing.T) {
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
 		s.create(Rule{Name: "d", URI: "com.t"})
@@ -53,7 +53,7 @@ func TestLastWriteFails(t *testing.T) {
 		"sync":  func(d *frail) { d.failSyncs.Store(true) },
 	} {
 		for _, forever := range []bool{false, true} {
-			for range 5 { // the write comes before the end, or with it
+			for range 5 { // the write precedes the end, or coincides with it
 				onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
 					s.create(Rule{Name: "d", URI: "com.t"})
 					kit.Must(t, s.put("com.t", 1, 10))

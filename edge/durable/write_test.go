@@ -191,7 +191,7 @@ func TestDeliveredAndLost(t *testing.T) {
 	})
 }
 
-// Events that cannot be written are counted, those that are published meanwhile are refused, and a gap tells of all.
+// Events that cannot be written are counted, and events published meanwhile are rejected. One gap reports all of them.
 func TestFailedWrite(t *testing.T) {
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
@@ -220,7 +220,7 @@ func TestFailedWrite(t *testing.T) {
 	})
 }
 
-// A batch that is written in part: what was written is delivered, and the gap tells of the rest.
+// If a batch is written in part, the written events are delivered, and the gap reports the rest.
 func TestPartOfABatch(t *testing.T) {
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
@@ -321,7 +321,7 @@ func TestEnded(t *testing.T) {
 	})
 }
 
-// The sync of a full file fails: all that was not synced is lost, and told by one gap.
+// If the sync of a full file fails, all unsynced events are lost, and one gap reports them.
 func TestFailedSyncOfFullFile(t *testing.T) {
 	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})

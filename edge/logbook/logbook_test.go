@@ -24,7 +24,7 @@ func TestLogbook(t *testing.T) {
 			time.Sleep(time.Second / rate)
 		}
 		book.Close()
-		book.Close() // nothing more to say
+		book.Close() // no summary is due
 		if most := minutes * 6 * linesLogged; written > most || written < most/2 {
 			t.Errorf("%d lines in %d minutes", written, minutes)
 		}

@@ -414,7 +414,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// Records that make no sense are counted and left out. An event that is in a log twice is restored once.
+// Invalid records are counted and omitted. An event that is in a log twice is restored once.
 func TestUnusableRecords(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20)

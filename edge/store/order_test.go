@@ -119,7 +119,7 @@ func TestRestoredBeforeRecorded(t *testing.T) {
 	})
 }
 
-// An event that is published while a new history is filled comes after those that the log had.
+// An event that is published while a new history is filled follows the events of the log.
 func TestPublishedWhileFilled(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})

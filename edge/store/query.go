@@ -10,8 +10,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Query says which events of a history a caller wants: the arguments of wamp.subscription.get_events
-// (advanced/pubsub_event_history.md). The zero value is all events.
+// Query selects events of a history by the arguments of wamp.subscription.get_events
+// (advanced/pubsub_event_history.md). The zero value selects all events.
 type Query struct {
 	Limit int // 0: none
 

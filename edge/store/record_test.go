@@ -28,7 +28,7 @@ func TestArchiveNames(t *testing.T) {
 	}
 }
 
-// A record with a field that is not as expected is refused, whatever comes after the field.
+// A record with an invalid field is rejected, whatever follows the field.
 func TestRecordFields(t *testing.T) {
 	const at, expires, publisher, trust, dictSerializer, serializer = 2, 3, 4, 8, 10, 12
 	payload, _ := codec.NewPayload(wamp.CBOR, []any{1}, nil)
@@ -73,7 +73,7 @@ func TestRecordFields(t *testing.T) {
 	}
 }
 
-// Each mark of an event comes back from its record.
+// Reading an event's record returns each of its marks.
 func TestRecordMarks(t *testing.T) {
 	payload, _ := codec.NewPayload(wamp.CBOR, []any{1}, nil)
 	for _, want := range []Event{{}, {Disclosed: true}, {Trusted: true, Trust: 3}, {Forwarded: true}} {

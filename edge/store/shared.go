@@ -49,7 +49,8 @@ func (h *History) Restore(e *PastEvent, position uint64) {
 	}
 }
 
-// Begin records the last position in the log, before the history is used: what it has up to there is older than any new event.
+// Begin records the last position in the log, before the history is used. The log's events up to there are older than
+// any new event.
 func (h *History) Begin(position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -68,7 +68,7 @@ func TestSharedEvents(t *testing.T) {
 			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
 			h = k.histories[0]
 			k.holds(h, "1 2 4 7")
-			for range 2 { // the second time nothing is new
+			for range 2 { // the second time there are no new events
 				for _, e := range log {
 					h.Restore(e.PastEvent, e.position)
 				}

@@ -98,7 +98,7 @@ const (
 	// the node of each session, and whether it is sharded.
 	KeyMembers = "_members"
 
-	// Reach is the procedure by which a session tells the nodes at other routers that its registration reaches.
+	// Reach is the procedure by which a session reports the nodes at other routers that its registration reaches.
 	Reach = "wamp.registration._reach"
 
 	// OnShard is the topic of the event that a registration is sharded from now on.

@@ -43,7 +43,7 @@ func (w *world) calls(when string) {
 	}
 }
 
-// receives waits until an event of class memory of each gateway comes to the other.
+// receives waits until each gateway has received an event of class memory from the other.
 func (w *world) receives(when string) {
 	w.Helper()
 	for i, g := range w.gateways {
@@ -69,7 +69,7 @@ func (w *world) receives(when string) {
 	}
 }
 
-// complete waits until all acknowledged events have come to all centres.
+// complete waits until all centres have all acknowledged events.
 func (w *world) complete(when string) {
 	w.Helper()
 	sent := w.ledger.sent()
@@ -173,7 +173,7 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// Two centres are killed. The gateways meet at the third, and each acknowledged event comes to each centre once.
+// Two centres are killed. Both gateways use the third, and each centre gets each acknowledged event once.
 func TestTwoCentresFail(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		w := build(t, binary)

@@ -12,7 +12,8 @@ import (
 	"runnel/test/kit"
 )
 
-// ledger records which durable events were acknowledged to their publishers, and which ones have come to each centre.
+// ledger records the durable events that were acknowledged to their publishers, and the events that have reached each
+// centre.
 type ledger struct {
 	mu    sync.Mutex
 	acked map[string][]int64            // by topic
@@ -126,7 +127,7 @@ func (l *ledger) sent() map[string]int {
 	return sent
 }
 
-// missing describes which of the first acknowledged events have not come to each centre; "": all have.
+// missing describes the first acknowledged events that each centre lacks; "": none.
 func (l *ledger) missing(sent map[string]int) (text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

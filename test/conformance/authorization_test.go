@@ -96,7 +96,7 @@ func TestDynamicAuthorization(t *testing.T) {
 		una.Say(`[64,4,{},"~.d"]`)
 		g.answers(`[`+details+`,"~.d","register",{"match":"exact"}]`, `{"allow":false}`)
 		una.Hear(`[8,64,4,{},"wamp.error.not_authorized"]`)
-		una.Say(`[16,5,{},"~.e"]`) // without acknowledge nothing is heard of a no
+		una.Say(`[16,5,{},"~.e"]`) // without acknowledge, a denial has no answer
 		g.answers(`[`+details+`,"~.e","publish",{}]`, `false`)
 		una.Silent()
 	})
@@ -174,7 +174,7 @@ func TestDynamicAuthentication(t *testing.T) {
 		p := s.Connect()
 		p.Say(`[1,"@",{"roles":{"publisher":{}},"authid":"zoe","authmethods":["wampcra"]}]`)
 		g.answers(`["@","zoe",{"authmethod":"wampcra","authextra":{},"session":"*","transport":"*"}]`, `{"role":"staff","secret":"s3"}`)
-		answerCRA(p, "s3", "zoe", "undisclosed", "dynamic") // the role is not told before the proof
+		answerCRA(p, "s3", "zoe", "undisclosed", "dynamic") // the role is not disclosed before the proof
 		p.Hear(`[2,"*","*"]`)
 	})
 	house.Every(t, "renamed", func(s *stage.Scene) {

@@ -88,7 +88,8 @@ func TestEventHistory(t *testing.T) {
 		p.Say(`[48,1,{},"wamp.subscription.get_events",[5]]`, `[48,2,{},"wamp.subscription.get_events"]`)
 		p.Hear(`[8,48,1,{},"wamp.error.no_such_subscription"]`, `[8,48,2,{},"wamp.error.invalid_argument",["*"]]`)
 	})
-	// The time of an event as get_events tells it is the boundary for from and until, and beyond it for after and before.
+	// The time of an event in the result of get_events is inclusive for from and until, and exclusive for after and
+	// before.
 	house.Every(t, "times", func(s *stage.Scene) {
 		pub, p := s.Join(stage.Full), s.Join(stage.Full)
 		publishPast(pub, "", "a")
@@ -155,7 +156,7 @@ func TestEventHistory(t *testing.T) {
 		lookup(p, "sub", "history.exact", "exact")
 		p.Say(`[32,3,{},"~.plain"]`)
 		p.Hear(`[33,3,"$plain"]`)
-		p.Say(`[48,4,{},"wamp.subscription.get_events",["$plain"]]`) // nothing is kept of it
+		p.Say(`[48,4,{},"wamp.subscription.get_events",["$plain"]]`) // the history does not keep it
 		p.Hear(`[50,4,{}]`)
 	})
 }

@@ -33,7 +33,7 @@ func polling(t *testing.T, w stage.Way) *polls {
 	return p
 }
 
-// post makes a request with headers, given as alternating names and values.
+// post sends a request with headers, given as alternating names and values.
 func (p *polls) post(path, body string, headers ...string) (status int, answer string) {
 	p.Helper()
 	r, err := http.NewRequest(http.MethodPost, p.base+path, strings.NewReader(body))

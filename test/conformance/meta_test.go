@@ -184,7 +184,7 @@ func TestSubscriptionMetaAPI(t *testing.T) {
 		other.Say(`[32,1,{"match":"prefix"},"~.a"]`)
 		other.Hear(`[33,1,"$sub"]`)
 		event("on_subscribe", `["$other","$sub"]`)
-		p.Say(`[32,2,{"match":"prefix"},"~.a"]`) // nothing new
+		p.Say(`[32,2,{"match":"prefix"},"~.a"]`) // no event
 		p.Hear(`[33,2,"$sub"]`)
 		checkTime(s, "created")
 		for _, c := range []struct{ call, answer string }{
@@ -269,7 +269,7 @@ func TestRegistrationMetaAPI(t *testing.T) {
 	})
 }
 
-// A role without rights to URIs below wamp. gets nothing there, whatever pattern it uses.
+// A role without rights to URIs below wamp. gets no events there, whatever its pattern.
 func TestMetaAPIIsAuthorized(t *testing.T) {
 	house.Every(t, "an outsider", func(s *stage.Scene) {
 		eve := s.Login("eve", stage.Full)
@@ -286,7 +286,7 @@ func TestMetaAPIIsAuthorized(t *testing.T) {
 		other.Say(`[64,1,{},"~.x"]`)
 		other.Hear(`[65,1,"*"]`)
 		other.Say(`[16,2,{},"~.one.more.component"]`)
-		eve.Hear(`[36,"$all","*",{"topic":"~.one.more.component"}]`) // the first that she hears of
+		eve.Hear(`[36,"$all","*",{"topic":"~.one.more.component"}]`) // the first meta event that she gets
 	})
 }
 

@@ -44,7 +44,7 @@ func TestProgressiveCallResults(t *testing.T) {
 		callee.Say(`[70,1,{}]`)
 		caller.Hear(`[50,1,{}]`)
 	})
-	// The letter wants a callee with progressive results to announce call canceling as well.
+	// The specification requires a callee with progressive results to announce call canceling as well.
 	uncancelable := `[1,"@",{"roles":{"callee":{"features":{"progressive_call_results":true}},"publisher":{}}}]`
 	house.Every(t, "a callee that can't be canceled", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Full), s.Join(uncancelable)

@@ -80,7 +80,7 @@ func TestFeaturesHaveCases(t *testing.T) {
 	}
 }
 
-// WELCOME announces what the table says, and nothing else.
+// WELCOME announces exactly the features of the table.
 func TestFeaturesAreAnnounced(t *testing.T) {
 	var want, got []string
 	for _, f := range readFeatures(t) {

@@ -34,7 +34,7 @@ func TestSubscriptionRevocation(t *testing.T) {
 	})
 }
 
-// The meta events of a revocation are those of a session that leaves by itself.
+// The meta events of a revocation equal those of a session that unsubscribes or unregisters by itself.
 func TestRevocationMetaEvents(t *testing.T) {
 	house.Every(t, "as if unsubscribed and unregistered", func(s *stage.Scene) {
 		p, admin, watcher := s.Join(stage.Full).Named("p"), s.Join(stage.Full), s.Join(stage.Full)
@@ -79,7 +79,7 @@ func TestRegistrationRevocation(t *testing.T) {
 	})
 }
 
-// Trust levels are given by the realm's permissions. The specification wants them for peers that announce the feature.
+// The realm's permissions set trust levels. The specification requires them for peers that announce the feature.
 func TestTrustLevels(t *testing.T) {
 	house.Every(t, "of calls and publications", func(s *stage.Scene) {
 		p, q, calls := s.Join(stage.Full), s.Join(stage.Full), 0

@@ -101,7 +101,7 @@ func TestCall(t *testing.T) {
 }
 
 func TestRegister(t *testing.T) {
-	// REGISTERED comes before the first INVOCATION, though a caller is calling all the time.
+	// REGISTERED precedes the first INVOCATION, although a caller is calling all the time.
 	house.Every(t, "under fire", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Simple), s.Join(stage.Simple)
 		callee.Say(`[64,1,{},"~.x"]`)

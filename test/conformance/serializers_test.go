@@ -99,7 +99,7 @@ func TestConversions(t *testing.T) {
 	for name, c := range map[string]struct {
 		from       wamp.Serializer
 		hex        string // of the one argument
-		json, cbor string // as it is heard; "" where nothing of the kind is checked
+		json, cbor string // the received message; "": not checked
 		msgpack    string
 	}{
 		"NaN in CBOR":                   {wamp.CBOR, "f97e00", `null`, `"#NaN"`, `"#NaN"`},

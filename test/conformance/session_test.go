@@ -109,7 +109,7 @@ func TestViolations(t *testing.T) {
 			p.Say(say)
 			p.Hear(violated)
 			p.Closed()
-			caller.Hear(`[8,48,7,{},"wamp.error.canceled",["*"]]`) // nothing is left of the session
+			caller.Hear(`[8,48,7,{},"wamp.error.canceled",["*"]]`) // no state of the session remains
 		})
 	}
 	for serializer, octets := range map[wamp.Serializer]map[string]string{
@@ -154,7 +154,7 @@ func TestGoodbye(t *testing.T) {
 		watcher.Hear(`[36,"$sub","*",{},["before"]]`)
 		watcher.Silent()
 	})
-	// After the router has said GOODBYE, it ignores everything but GOODBYE, and answers nothing.
+	// After it has sent GOODBYE, the router ignores all messages but GOODBYE, and does not answer.
 	house.Every(t, "from the router", func(s *stage.Scene) {
 		admin, p, watcher := s.Join(stage.Simple), s.Join(stage.Simple).Named("p"), s.Join(stage.Simple)
 		watcher.Say(`[32,1,{},"~.a"]`)

@@ -20,8 +20,8 @@ func scheme(name string) chromedp.Action {
 // settle waits until the page has been laid out and drawn again.
 var settle = chromedp.Evaluate(`new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 200))))`, nil, awaited)
 
-// Each view shows what happens in a router with a sensor and a link, and what to do about it. The browser has nothing to
-// complain about meanwhile.
+// Each view shows the events in a router with a sensor and a link, and the remedies. The browser reports no errors
+// meanwhile.
 func TestViews(t *testing.T) {
 	s := newScene(t, "operator")
 	p := open(t, s.page)

@@ -30,7 +30,7 @@ func mayKeep(text string) string {
 	return strings.Replace(text, "name = \"gateway\"\n", "name = \"gateway\"\ndurable = true\n", 1)
 }
 
-// commanded makes a gateway and a centre, and starts them. The gateway's realm keeps the commands for its program.
+// commanded creates and starts a gateway and a centre. The gateway's realm keeps the commands for its program.
 func commanded(t *testing.T) (gateway, centre *tier) {
 	t.Helper()
 	list := tiers(t, "", "edge", "centre")

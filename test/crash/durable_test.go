@@ -227,8 +227,8 @@ func TestDurableConsumerIsLate(t *testing.T) {
 	}
 }
 
-// If the disk of the centre is full, a publisher that waits gets an error, and everything else continues. A consumer that never
-// comes back does not fill the disk.
+// If the disk of the centre is full, a waiting publisher gets an error, and all other traffic continues. A consumer
+// that never returns does not fill the disk.
 func TestDurableFullDisk(t *testing.T) {
 	r := tiers(t, "", "alone")[0]
 	r.durable = true

@@ -42,8 +42,9 @@ func sizeOf(dir string) (octets int64) {
 	return octets
 }
 
-// TestWritten measures what 1,000 messages of 100 bytes write to the disk, by class, with the link up and down. With the
-// link up and fast, nothing is written: an event that the centre has acknowledged need not be on this disk.
+// TestWritten measures how much 1,000 messages of 100 bytes write to the disk, by class, with the link up and down.
+// With a fast link, the gateway writes nothing, because an event that the centre has acknowledged need not be on this
+// disk.
 func TestWritten(t *testing.T) {
 	payload := strings.Repeat("x", 100)
 	for _, class := range []string{"memory", "disk", "durable"} {
@@ -121,8 +122,8 @@ func awaitUp(t *testing.T, c *client.Client) {
 	})
 }
 
-// TestWrittenByMosquitto measures the same for mosquitto, for comparison: with persistence that survives a crash, and an
-// absent subscriber. It reports the figures and checks nothing.
+// TestWrittenByMosquitto measures the same for mosquitto, for comparison: with persistence that survives a crash, and
+// an absent subscriber. It only reports the figures.
 func TestWrittenByMosquitto(t *testing.T) {
 	if os.Getenv("RUNNEL_FIGURES") == "" {
 		t.Skip("RUNNEL_FIGURES is not set: this writes 100 MB")

@@ -29,8 +29,8 @@ min_free = 0
   interest = false
 `
 
-// 150 gateways publish while their centre is killed and comes back, and the consumer is late, now by more and now by less: all
-// acknowledged events of all gateways reach it, in order.
+// 150 gateways publish while their centre is killed and restarted, and the consumer lags by varying amounts. All
+// acknowledged events of all gateways reach the consumer, in order.
 func TestDurableFleet(t *testing.T) {
 	const processes, each, events = 3, 50, 4
 	names := make([]string, processes, processes+1)

@@ -51,8 +51,8 @@ func (r *tier) past() map[string][]int64 {
 	}
 }
 
-// A router is killed at any moment. A durable subscription and a history keep the same topics: the history has all acknowledged
-// events each time the router is back, in order and once, and has written nothing on its own.
+// A router is killed at any moment. A durable subscription and a history keep the same topics. After each restart, the
+// history has all acknowledged events once and in order, although it writes no files of its own.
 func TestHistory(t *testing.T) {
 	r := tiers(t, "", "centre")[0]
 	r.durable = true

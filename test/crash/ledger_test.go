@@ -16,7 +16,7 @@ type ledger struct {
 	mu     sync.Mutex
 	acked  map[string][]int64        // by topic: events whose PUBLISHED arrived
 	seen   map[string][]int64        // by topic, in the order of arrival
-	late   map[string]map[int64]bool // by topic: events that may come after newer ones
+	late   map[string]map[int64]bool // by topic: events that may arrive after newer ones
 	acks   int
 	notice chan struct{} // closed and replaced by each acknowledgement
 }
@@ -105,7 +105,7 @@ func (l *ledger) missing(topic string) (list []int64) {
 	return list
 }
 
-// receive records that an event has come. If late, it may come after newer ones.
+// receive records that an event has arrived. A late event may arrive after newer ones.
 func (l *ledger) receive(topic string, n int64, late bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -62,7 +62,7 @@ func (r *tier) path() string {
 	return filepath.Join(r.dir, r.name+".sock")
 }
 
-// show lets the tier below connect, once the subscribers are ready.
+// show allows the tier below to connect, once the subscribers are ready.
 func (r *tier) show() {
 	r.Helper()
 	if err := os.Symlink(r.path(), filepath.Join(r.dir, r.name+".sock")); err != nil {

@@ -14,7 +14,7 @@ import (
 	"runnel/test/kit"
 )
 
-// The cluster shows an event and a call before and after two of its parts are killed, and leaves nothing behind.
+// The cluster shows an event and a call before and after two of its parts are killed. It leaves no processes or files.
 func TestCluster(t *testing.T) {
 	if _, err := exec.LookPath("nats-server"); err != nil {
 		if os.Getenv("RUNNEL_BROKERS") != "" {

@@ -183,7 +183,7 @@ func background(t *testing.T, cmd *exec.Cmd) *program.Process {
 	return p
 }
 
-// pathTo makes a folder in which the binary has the name.
+// pathTo creates a folder with the binary under the given name.
 func pathTo(t *testing.T, name string, b program.Binary) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -92,7 +92,7 @@ func (n *node) meets(edge *node, there, here *client.Client, patterns bool, roun
 		edge.reaches(here, "com.t.up", n.listen(n.join(), "com.t.", wamp.Prefix))
 		n.reaches(there, "com.t.any", edge.listen(edge.join(), "com..", wamp.Wildcard))
 	}
-	for i := range 20 { // one at a time: these routers drop what comes in a burst
+	for i := range 20 { // one at a time, because these routers drop events of a burst
 		edge.publish(here, "com.t.n", i)
 		numbers.has(t, fmt.Sprintf("com.t.n[%d]", i), 1)
 	}

@@ -147,7 +147,7 @@ func TestTooLargeForTheCentre(t *testing.T) {
 				good.has(t, fmt.Sprintf("com.good.one[%d]", i), 1)
 			}
 			gateway.publish(here, "org.last", 1)
-			late.has(t, "org.last[1]", 1) // what is not kept on disk does not stay in the way either
+			late.has(t, "org.last[1]", 1) // an event that is not kept on disk does not block others either
 			kit.Eventually(t, "the topics are held", func() bool {
 				text := gateway.command("queue", "ls")
 				return strings.Contains(text, "held: com.example.picture, 4 events") && strings.Contains(text, "held: com.example.film, 4 events")

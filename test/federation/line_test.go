@@ -32,7 +32,7 @@ type quality struct {
 	stalls float64       // the share of pieces that are held up, and all behind them
 	stall  time.Duration // for how long at most
 	rate   int           // octets a second, each way; 0: any
-	cut    bool          // nothing gets through
+	cut    bool          // no octet gets through
 }
 
 func newLine(t *testing.T) *line {

@@ -104,7 +104,7 @@ func TestHalfOpenLine(t *testing.T) {
 		l := p.edge.link(p.here, "central")
 		return l.Up || strings.Contains(l.Error, "has not answered") || strings.Contains(l.Error, "join realm1")
 	})
-	p.centre.line.cut() // what was under way on the dead connections
+	p.centre.line.cut() // the events in flight on the dead connections
 	p.centre.line.silence(false)
 	p.inOrder(t, h, "com.example.a", 10)
 	p.edge.up(p.here, "central")
@@ -167,7 +167,7 @@ func TestTheCentreIsKilled(t *testing.T) {
 	p.edge.offer(p.here, "com.example.there", client.RegisterOptions{}, func(context.Context, *client.Invocation) (client.Payload, error) {
 		return client.Args("edge"), nil
 	})
-	p.edge.reaches(p.here, "com.example.probe", p.centre.listen(p.there, "com.example.", wamp.Prefix)) // a subscriber wants them
+	p.edge.reaches(p.here, "com.example.probe", p.centre.listen(p.there, "com.example.", wamp.Prefix)) // a subscriber exists
 	const events = 100
 	for i := range events {
 		p.edge.publish(p.here, "com.example.a", i)

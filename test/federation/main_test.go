@@ -189,7 +189,7 @@ func (n *node) up(c *client.Client, name string) {
 	})
 }
 
-// heard records the events that a client has received.
+// heard records the received events of a client.
 type heard struct {
 	mu   sync.Mutex
 	list []string

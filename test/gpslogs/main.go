@@ -94,8 +94,8 @@ func positionOf(fields map[string]any) (p position, ok bool) {
 	return position{at, &lat, &lon}, hasLat && hasLon && err == nil
 }
 
-// compare compares the positions of gpsd with those of the sentences of the same time, of which gpsd uses one. Without a file of
-// gpsd there is nothing to compare.
+// compare compares each position of gpsd with those of the sentences of the same time, because gpsd uses one of these.
+// It needs a file of gpsd.
 func (r *result) compare(file string, ours map[string][]position) error {
 	if _, err := os.Stat(file); err != nil {
 		return nil

@@ -24,7 +24,7 @@ func TestSubscriberThatDoesNotRead(t *testing.T) {
 			s := house.Scene(t, w, w.Realm())
 			deaf := raw(t, w, stage.Simple)
 			deaf.say(`[32,1,{},"deaf.topic"]`)
-			deaf.hear("[33,1,") // and nothing more
+			deaf.hear("[33,1,") // and no more messages
 			pub, sub := s.Join(stage.Simple), s.Join(stage.Simple)
 			sub.Say(`[32,1,{},"deaf.topic"]`)
 			sub.Hear(`[33,1,"*"]`)
@@ -142,7 +142,7 @@ func TestLimits(t *testing.T) {
 		}
 		unmoved(t, s.Realm)
 	})
-	t.Run("of a message", func(t *testing.T) { // beyond the limit, which the handshake has told
+	t.Run("of a message", func(t *testing.T) { // beyond the limit announced in the handshake
 		for _, w := range readers {
 			deaf := raw(t, w, stage.Simple)
 			deaf.Write(stage.Frame(0, make([]byte, 256<<10+1)))

@@ -152,7 +152,7 @@ func TestMQTTTopicEscapes(t *testing.T) { // not parallel: it subscribes to ever
 			t.Errorf("SUBSCRIBE to %q: %v, want %v", filter, codes[0], want)
 		}
 	}
-	// Wildcards bring nothing that the role may not have, nor the router's own events.
+	// Wildcards do not deliver events without permission, nor the router's own events.
 	d.subscribed("#", "+/topic", "+/+/on_join", "$share/g/#")
 	unmoved(t, mqttRealm)
 	d.send(&packet.Publish{Topic: "device/end"})
@@ -218,7 +218,8 @@ func TestMQTTMalformed(t *testing.T) {
 	unmoved(t, mqttRealm)
 }
 
-// Devices that send slowly, or nothing, or half a packet, or wrong passwords, hold little memory and no one up.
+// Devices that send slowly, or nothing, or half a packet, or wrong passwords, hold little memory and delay no other
+// client.
 func TestMQTTSlowAndUnknown(t *testing.T) {
 	t.Parallel()
 	for i := range 60 {
@@ -393,14 +394,14 @@ func TestMQTTFloods(t *testing.T) {
 	}
 }
 
-// A subscriber that acknowledges nothing, or reads nothing, loses its own events only.
+// A subscriber that does not acknowledge or does not read loses only its own events.
 func TestMQTTDeafSubscribers(t *testing.T) {
 	t.Parallel()
 	silent, deaf, good, p := guest(t), guest(t), guest(t), guest(t)
 	for _, d := range []*device{silent, deaf, good} {
 		d.subscribed("device/flood")
 	}
-	go io.Copy(io.Discard, silent) // it reads, and acknowledges nothing
+	go io.Copy(io.Discard, silent) // it reads, but does not acknowledge
 	const n = 3000
 	payload := strings.Repeat("x", 2000)
 	for range n {

@@ -123,8 +123,8 @@ func TestLongRequests(t *testing.T) {
 	modest(t)
 }
 
-// Connections that send their requests slowly, or nothing, end after a while, and others use their places. Meanwhile the other
-// listeners serve.
+// Connections that send their requests slowly, or not at all, end after a while, and others use their slots. Meanwhile
+// the other listeners serve.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
 	address, h := fewAddress(), listen(t, "web.slow.")
@@ -248,7 +248,7 @@ func TestStreamsThatDoNotRead(t *testing.T) {
 	listen(t, "web.streams.").only(webAddress())
 }
 
-// A client may resume its stream again and again, from anywhere. It costs the others nothing, and it loses nothing.
+// A client may resume its stream again and again, from any position. It loses no event, and does not affect others.
 func TestEndlessResumes(t *testing.T) {
 	address, h := webAddress(), listen(t, "web.resumed.")
 	const query = "web.resume.?match=prefix&durable=resume"
@@ -280,7 +280,7 @@ func TestEndlessResumes(t *testing.T) {
 	unmoved(t, webRealm)
 }
 
-// Clients that guess passwords neither keep others out nor learn which names exist.
+// Clients that guess passwords do not block others, and cannot find out which names exist.
 func TestWebGuesses(t *testing.T) {
 	address, h := webAddress(), listen(t, "web.guessed.")
 	var mu sync.Mutex
@@ -371,7 +371,7 @@ func TestSignedRequests(t *testing.T) {
 	unmoved(t, webRealm)
 }
 
-// Upgrades that are not those of WAMP over WebSocket have no effect, and one that is used for nothing keeps no place.
+// Upgrades other than WAMP over WebSocket have no effect. An unused upgrade occupies no slot.
 func TestUpgrades(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.upgraded.")
@@ -404,7 +404,7 @@ func TestUpgrades(t *testing.T) {
 	modest(t)
 }
 
-// A client without rights learns nothing about the router, and changes nothing.
+// A client without rights gets no information about the router, and cannot change it.
 func TestWithoutRights(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.rights.")
@@ -437,7 +437,7 @@ func TestWithoutRights(t *testing.T) {
 	unmoved(t, webRealm)
 }
 
-// Connections to the metrics that send nothing, or slowly, do not keep out Prometheus.
+// Connections to the metrics that send slowly, or not at all, do not block Prometheus.
 func TestMetricsGoOn(t *testing.T) {
 	address := metricsAddress(t)
 	for i := range 100 {

@@ -168,7 +168,7 @@ func status(t *testing.T, what, answer string, allowed ...string) {
 	t.Errorf("%.200s: want %v, got %.500s", what, allowed, answer)
 }
 
-// A page whose name resolves to the router's address, and a page of another site, reach nothing at any entry.
+// A page whose name resolves to the router's address, and a page of another site, are rejected at every entry.
 func TestForeignPages(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.foreign.")

@@ -80,7 +80,7 @@ func (w *wire) say(texts ...string) {
 	}
 }
 
-// hear reads messages until one has the given prefix, and returns it.
+// hear reads messages until one begins with the given prefix, and returns that message.
 func (w *wire) hear(prefix string) string {
 	w.Helper()
 	for {

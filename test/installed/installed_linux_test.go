@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A fresh installation runs, its unit is hardened, its files have the right owners, and purging it leaves nothing.
+// A fresh installation runs, its unit is hardened, its files have the right owners, and purging it leaves no files.
 func TestInstallAndPurge(t *testing.T) {
 	needsMachines(t)
 	m := boot(t, newNetwork(t), "gateway")
@@ -47,7 +47,7 @@ func TestInstallAndPurge(t *testing.T) {
 	}
 }
 
-// An upgrade while events are published keeps configuration and data, and loses nothing that was acknowledged.
+// An upgrade while events are published keeps configuration and data, and loses no acknowledged event.
 func TestUpgradeUnderLoad(t *testing.T) {
 	needsMachines(t)
 	n := newNetwork(t)

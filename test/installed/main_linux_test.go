@@ -51,7 +51,8 @@ func prepare(dir string) (func() error, error) {
 	if ready := os.Getenv("RUNNEL_MACHINES_BASE"); ready != "" { // a base system of an earlier run
 		bootstrap = []string{"cp", "-a", ready, base}
 	}
-	// Without an old file of that name nspawn makes an id, and the journal of the host would have to know the machine.
+	// Without an existing file of that name, nspawn creates an id, and the host's journal would need to register the
+	// machine.
 	for _, c := range [][]string{bootstrap, {"rm", "-f", base + "/etc/machine-id"}} {
 		if err := command(dir, c...); err != nil {
 			return nil, err

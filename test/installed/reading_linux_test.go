@@ -10,8 +10,8 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// A user who has a centre and a gateway with a sensor types three commands at the gateway, edits nothing, and has the reading
-// at the centre and at an MQTT broker.
+// A user who has a centre and a gateway with a sensor types three commands at the gateway. The reading then reaches the
+// centre and an MQTT broker, without edited files.
 func TestThreeCommandsToTheFirstReading(t *testing.T) {
 	needsMachines(t)
 	n := newNetwork(t)

@@ -51,7 +51,7 @@ func TestLinkInStatus(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	text, link := status()
-	// 640 octets are ten frames of the 64 that the router's end wants, though the device would send longer ones.
+	// 640 octets are ten frames of 64 octets, the router's limit, although the device would send longer frames.
 	if !link.Up || link.Peer != "green \x1b[house" || link.Frame != 128 || link.Window != 4 || link.Connections != 1 || link.FramesIn < 12 || link.FramesOut < 3 {
 		t.Errorf("%+v\n%s", link, text)
 	}
@@ -59,7 +59,7 @@ func TestLinkInStatus(t *testing.T) {
 	if !strings.Contains(stdout, `link up for `) || !strings.Contains(stdout, `device "green \x1b[house"`) || strings.Contains(stdout, "\x1b") {
 		t.Error(stdout)
 	}
-	b.Close() // the far end is unplugged: the near one hears nothing more
+	b.Close() // the far end is unplugged: the near one receives nothing more
 	kit.Must(t, a.Close())
 	kit.Eventually(t, "the link is down", func() bool {
 		_, link := status()

@@ -43,7 +43,7 @@ func TestDeviceServer(t *testing.T) {
 		conn.Close()
 		kit.Eventually(t, "the connection is lost", func() bool {
 			s := r.state(t, "weather")
-			return s.State != "serving" || s.Opens > n+1 // it has come back meanwhile
+			return s.State != "serving" || s.Opens > n+1 // it has returned meanwhile
 		})
 	}
 }

@@ -116,8 +116,8 @@ func has(kwargs, want map[string]any) bool {
 // group is how many devices are connected at once.
 const group = 8
 
-// Each device with a profile that sends by itself is recognized by what it sends. With the configuration that "runnel serial add"
-// prints and writes, its values are right.
+// Each device with a profile that sends by itself is recognized by its messages. With the configuration that "runnel
+// serial add" prints and writes, its values are correct.
 func TestDetectedDevices(t *testing.T) {
 	for names := range slices.Chunk(slices.Sorted(maps.Keys(devices.Talkers)), group) {
 		t.Run(names[0], func(t *testing.T) { detectAll(t, names) })
@@ -249,7 +249,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// answer lets simulated slaves answer until the test ends. One that is asked by another function rejects it.
+// answer runs simulated slaves until the test ends. A slave rejects a request with another function.
 func answer(t *testing.T, d *pty.Device, slaves []devices.Slave) {
 	stopped := make(chan struct{})
 	t.Cleanup(func() {

@@ -247,8 +247,7 @@ func TestFirstLine(t *testing.T) {
 	r := start(t, line("reader", link, "format = \"regexp\"\npattern = '^(?P<code>.+)$'\ntopic = \"com.example.code\""))
 	events := r.hear(t)
 	r.opened(t, "reader", 1)
-	// Nothing tells when the router has begun to read. A code that comes right at the beginning may be half of one; the
-	// next one may not.
+	// The test cannot see when the router begins to read. The first code may be incomplete; the next one may not.
 	say(t, device, "038527")
 	time.Sleep(100 * time.Millisecond) // silence, not waiting: a reader is not faster
 	say(t, device, "\n")

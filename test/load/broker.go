@@ -148,7 +148,7 @@ type running struct {
 	done chan struct{} // closed when the process has ended
 }
 
-// start runs the broker in a folder of its own and waits until it accepts connections.
+// start runs the broker in its own folder and waits until it accepts connections.
 func (b broker) start(s scenario) (*running, error) {
 	dir, err := os.MkdirTemp("", "runnel-load-")
 	if err != nil {

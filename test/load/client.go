@@ -41,7 +41,7 @@ type client interface {
 	publisher
 	receiver
 	subscribe(topic string) error
-	// subscribeAll subscribes to n topics with many requests under way.
+	// subscribeAll subscribes to n topics with many pending requests.
 	subscribeAll(n int, topic func(i int) string) error
 	register(procedure string) error
 	// call leaves the frame in a buffer until flush, and result is like event.

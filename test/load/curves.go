@@ -22,8 +22,8 @@ func curves() []scenario {
 	return list
 }
 
-// gateways makes each publisher a gateway: it hears its own commands, offers a procedure, and publishes to one consumer that
-// hears all gateways by a prefix.
+// gateways makes each publisher a gateway: it subscribes to its own commands, offers a procedure, and publishes to one
+// consumer that subscribes to all gateways by a prefix.
 func gateways(t target, w work) (f figures, err error) {
 	consumers, err := t.dialAll(w.subscribers)
 	if err != nil {

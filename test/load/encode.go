@@ -130,5 +130,5 @@ func jsonNumber(b []byte) (v uint64, rest []byte) {
 	return 0, nil
 }
 
-// payload decodes nothing: the generator would pay for it. It returns no stamp.
+// payload does not decode, because that would cost the generator time. It returns no stamp.
 func (jsonEncoder) payload([]byte, int) []byte { return nil }

@@ -24,7 +24,7 @@ type keeper interface {
 const (
 	keptTopic  = "bench.topic.a"
 	keptName   = "bench"
-	keptWindow = 1000            // events under way to the consumer
+	keptWindow = 1000            // events in flight to the consumer
 	keptWait   = 5 * time.Minute // until an event that is not acknowledged is delivered again
 )
 
@@ -67,7 +67,7 @@ type taker struct {
 	again *atomic.Int64
 }
 
-// event returns the next event that has not come before.
+// event returns the next event that is not a repetition.
 func (k *taker) event() ([]byte, error) {
 	for {
 		payload, err := k.keeper.event()

@@ -37,7 +37,7 @@ func startNATS(path string) func(string, int, scenario) (*exec.Cmd, error) {
 		}
 		config := fmt.Sprintf("jetstream {\nstore_dir: %q\nmax_file_store: 4294967296\n", filepath.Join(dir, "data"))
 		if version, err := exec.Command(path, "--version").Output(); err == nil && !strings.Contains(string(version), " v2.9.") {
-			config += fmt.Sprintf("sync_interval: %q\n", natsSync(s)) // 2.9 syncs every two minutes, and cannot be told otherwise
+			config += fmt.Sprintf("sync_interval: %q\n", natsSync(s)) // 2.9 syncs every two minutes, which cannot be changed
 		}
 		file := filepath.Join(dir, "nats.conf")
 		if err := os.WriteFile(file, []byte(config+"}\n"), 0o600); err != nil {
@@ -48,9 +48,9 @@ func startNATS(path string) func(string, int, scenario) (*exec.Cmd, error) {
 	}
 }
 
-// keptMosquitto returns the lines for persistence. mosquitto never syncs, and writes its whole state at once: here after as many
-// changes as events are under way, which is about as often as Runnel writes. A backlog would make each of these writes very
-// large, so it is written once a minute.
+// keptMosquitto returns the lines for persistence. mosquitto never syncs, and writes its whole state at once. Here it
+// does so after as many changes as events are in flight, which is about as often as Runnel writes. With a backlog each
+// of these writes would be very large, so mosquitto then writes once a minute.
 func keptMosquitto(dir string, s scenario) string {
 	save := fmt.Sprintf("autosave_on_changes true\nautosave_interval %d\n", s.work.window)
 	if s.work.count > 500_000 {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// progress counts what has arrived and knows when all of it has, or nothing more comes.
+// progress counts the arrived messages, and detects the end: all have arrived, or no more arrive.
 type progress struct {
 	arrived atomic.Int64
 	want    int64
@@ -26,7 +26,7 @@ func (p *progress) add() int64 {
 	return n
 }
 
-// wait returns when everything has arrived, when an error comes, or when nothing has arrived for the time of patience.
+// wait returns when all messages have arrived, after an error, or when no message has arrived for the time of patience.
 func (p *progress) wait(failed <-chan error) error {
 	last, since := int64(0), time.Now()
 	tick := time.NewTicker(patience / 20)
@@ -120,7 +120,7 @@ func drainAll(publishers []client) {
 	}
 }
 
-// window bounds what is under way: no publisher is further ahead of the slowest subscriber than size.
+// window bounds the messages in flight: no publisher is further ahead of the slowest subscriber than size.
 type window struct {
 	size     int64
 	sent     atomic.Int64

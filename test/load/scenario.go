@@ -24,7 +24,7 @@ type work struct {
 	subscribers int // or callees; sessions of an idle run
 	entries     int // subscriptions of a table run
 	size        int // payload, in bytes
-	window      int // messages under way for each publisher or caller
+	window      int // messages in flight for each publisher or caller
 	count       int // messages in all
 }
 

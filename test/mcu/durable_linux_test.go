@@ -75,7 +75,7 @@ func TestDurable(t *testing.T) {
 		b.plug()
 		stands(t, c, 40, 3, 0)
 
-		// The router restarts while the device is away.
+		// The router restarts while the device is unplugged.
 		b.unplug()
 		moves(t, c, 50, 60)
 		g.kill()

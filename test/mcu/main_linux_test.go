@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("not run: RUNNEL_MCU is not set")
 		return
 	}
-	os.Setenv("ASAN_OPTIONS", "detect_leaks=0") // there is nothing to leak, and a container may not let it look
+	os.Setenv("ASAN_OPTIONS", "detect_leaks=0") // the program does not allocate, and a container may forbid the check for leaks
 	kit.Leakproof(m, build, program.Built(&runnel))
 }
 
@@ -118,7 +118,7 @@ func (g *gateway) shutDown(s syscall.Signal) {
 	}
 }
 
-// join makes a program at the router.
+// join connects a program to the router.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
 	return program.Join(g.t, "unix://"+g.socket, client.Options{Reconnect: client.Reconnect{Disabled: true}})

@@ -43,7 +43,7 @@ func answers(t *testing.T, c *client.Client, uri string, args ...any) (r *client
 	return r
 }
 
-// refuses calls until it is refused as it has to be. Other refusals are those of a node that is away.
+// refuses calls until the expected error arrives. Other errors mean that the node is disconnected.
 func refuses(t *testing.T, c *client.Client, why wamp.Failure, uri string, args ...any) {
 	t.Helper()
 	kit.Eventually(t, uri+" fails with "+string(why), func() bool {
@@ -158,7 +158,8 @@ func TestEventsAndCalls(t *testing.T) {
 	})
 }
 
-// underWay makes a call that takes a minute, and returns when the node is at it, with where its outcome is to come.
+// underWay makes a call that takes a minute. It returns once the node is processing it, with the channel of the
+// outcome.
 func underWay(t *testing.T, c *client.Client) <-chan error {
 	t.Helper()
 	outcome := make(chan error, 1)
@@ -212,7 +213,7 @@ func TestDeviceReset(t *testing.T) {
 	})
 }
 
-// TestRouterRestart holds that a device is back by itself when its router is, and lives on.
+// TestRouterRestart checks that a device reconnects by itself after a restart of its router, and keeps its state.
 func TestRouterRestart(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port())
@@ -306,7 +307,7 @@ func stream(t *testing.T, h *host, g *gateway) {
 			t.Fatalf("%d + 2^40 is %v", i, r.Args())
 		}
 	}
-	// It leaves, and comes back.
+	// It leaves, and joins again.
 	before := session.Load()
 	kit.Eventually(t, "the device leaves", func() bool {
 		c.Call(t.Context(), "com.example.stream.leave", client.CallOptions{}, client.Payload{}) // its answer may come too late

@@ -43,8 +43,8 @@ func (g *group) remove() {
 	}
 }
 
-// peak returns the most memory of its own that a process has had, in bytes: without the pages of its files, which the system
-// can drop at any time. It returns 0 if that is not known.
+// peak returns the peak of a process's own memory in bytes, without the pages of its files, which the system can drop
+// at any time. It returns 0 if the peak is unknown.
 func peak(pid int) (octets int) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

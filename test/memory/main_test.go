@@ -25,7 +25,7 @@ import (
 // bound is the memory limit of the router in bytes.
 const bound = 64 << 20
 
-// own is the most that the router may have of its own, in bytes. The rest is for the pages of its files.
+// own is the limit of the router's own memory, in bytes. The rest is for the pages of its files.
 const own = bound / 8 * 7
 
 var runnel program.Binary
@@ -125,7 +125,7 @@ func (v *victim) dial(ctx context.Context) (*client.Client, error) {
 	})
 }
 
-// behave makes a pair of sessions publish and call until ctx is done.
+// behave runs a pair of sessions that publish and call until ctx is done.
 func (v *victim) behave(ctx context.Context) error {
 	one, err := v.dial(ctx)
 	if err != nil {

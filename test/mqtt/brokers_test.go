@@ -138,7 +138,7 @@ func watch(t *testing.T, b *broker, topic string, qos int, args ...string) *watc
 		if !ended(w.Process) {
 			return w
 		}
-		if time.Now().After(end) { // a cluster that has just come up may refuse at first
+		if time.Now().After(end) { // a cluster that has just started may reject connections at first
 			t.Fatalf("mosquitto_sub: %v", w.Process)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -165,7 +165,7 @@ func (w *watcher) gets(t *testing.T, line string) {
 	}
 }
 
-// tell publishes with mosquitto_pub, a message for each line.
+// tell publishes a message for each line with mosquitto_pub.
 func tell(t *testing.T, b *broker, topic string, lines string, args ...string) {
 	t.Helper()
 	args = append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.port), "-t", topic, "-q", "1", "-l"}, args...)

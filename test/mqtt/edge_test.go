@@ -66,7 +66,7 @@ func (g *gateway) up(n int) {
 	kit.Eventually(g.t, "the link", func() bool { return strings.Count(g.Stderr.Text(), `msg="link is up"`) >= n })
 }
 
-// join makes a program in the gateway's realm.
+// join connects a program to the gateway's realm.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
 	return program.Join(g.t, g.url, client.Options{Reconnect: client.Reconnect{Disabled: true}})
@@ -83,7 +83,7 @@ func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, 
 	}
 }
 
-// listener collects what is heard in the realm, as "topic args kwargs retained".
+// listener collects the events of the realm, as "topic args kwargs retained".
 type listener struct {
 	mu   sync.Mutex
 	list []string
@@ -117,7 +117,7 @@ func (l *listener) receives(t *testing.T, line string) {
 	kit.Eventually(t, line, func() bool { return slices.Contains(l.lines(), line) })
 }
 
-// stream publishes 1, 2, 3 ... and notes which were acknowledged.
+// stream publishes 1, 2, 3 ... and records the acknowledged ones.
 type stream struct {
 	c     *client.Client
 	topic string
@@ -195,7 +195,7 @@ func upTo(n int) (list []int) {
 	return list
 }
 
-// gate lets connections through to a broker while it is open, so that a test decides when a gateway comes back.
+// gate passes connections to a broker while it is open, so that a test decides when a gateway reconnects.
 type gate struct {
 	net.Listener
 	work sync.WaitGroup
@@ -277,7 +277,7 @@ func (g *gate) admit(to string, conns ...net.Conn) bool {
 	return !g.shut && g.to == to
 }
 
-// close cuts all connections and lets none through until open.
+// close cuts all connections, and passes none until open.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -288,7 +288,7 @@ func (g *gate) close() {
 	clear(g.conns)
 }
 
-// open lets connections through to a broker.
+// open passes connections to a broker.
 func (g *gate) open(b *broker) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// rules are what clients of MQTT rely on. Each takes a broker, and a topic of its own. They hold for mosquitto as for the router,
-// so they are rules of MQTT and not of the router.
+// rules are the guarantees that MQTT clients rely on. Each rule takes a broker and its own topic. They hold for
+// mosquitto as well as for the router, so they are rules of MQTT and not of the router.
 var rules = map[string]func(t *testing.T, b *broker, v packet.Version, own string){
 	"basic": func(t *testing.T, b *broker, v packet.Version, own string) {
 		id := anyID()

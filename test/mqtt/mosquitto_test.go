@@ -57,7 +57,7 @@ func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 	here.receives(t, "com.site.7.temperature [19.5] map[] false")
 	tell(t, b, "com/example/lamp", "\"on\"\n", "-r")
 	here.receives(t, "com.example.lamp [on] map[] false")
-	if live { // the broker tells of live messages that they are retained
+	if live { // the broker marks live messages as retained
 		listen(t, g.join(), "com.example.lamp", client.SubscribeOptions{GetRetained: true}).receives(t, "com.example.lamp [on] map[] true")
 	}
 
@@ -67,7 +67,7 @@ func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 	tell(t, b, "com/example/pump/set/request", `{"id":"8"}`+"\n")
 	watcher.gets(t, `com/example/pump/set/response/8|0|0|{"id":"8","error":"com.example.error.jammed","args":["valve 3"]}`)
 
-	// A last event after all others: by then an echo would have come back.
+	// A last event follows all others. An echo would have arrived before it.
 	say(t, c, "com.example.end", client.PublishOptions{}, client.Args("end"))
 	watcher.gets(t, fmt.Sprintf(`com/example/end|%d|0|"end"`, qos))
 	tell(t, b, "com/example/very_end", "1\n")
@@ -194,7 +194,7 @@ func TestMosquittoIsKilled(t *testing.T) {
 				kit.Eventually(t, "events", func() bool { return len(lines()) > before+events/kills/4 })
 				way.close()
 				b.Kill()
-				b = mosquitto(t, config) // on another port: the watchers before must not come back and mix up the order
+				b = mosquitto(t, config) // on another port, because the earlier watchers must not reconnect and mix up the order
 				watchers = append(watchers, watch(t, b, "com/example/count", 0))
 				kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == to })
 				way.open(b)

@@ -32,7 +32,7 @@ mqtt_topic = "/zigbee 2.0/{4...}"
 format = "flat"
 `
 
-// Events cross with the names and in the form that the broker's other clients want.
+// Events cross with the names and in the format that the broker's other clients use.
 func namedCrossing(t *testing.T, b *broker, uplink string) {
 	watcher := watch(t, b, "#", 1)
 	g := newGateway(t, uplink+namedRules)

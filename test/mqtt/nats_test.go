@@ -9,7 +9,8 @@ import (
 	"runnel/test/kit"
 )
 
-// The nats-server of Debian 12 speaks MQTT 3.1.1 with QoS 0 and 1, and tells of retained messages only who subscribes.
+// The nats-server of Debian 12 speaks MQTT 3.1.1 with QoS 0 and 1. It delivers retained messages only to new
+// subscribers.
 func TestNATS(t *testing.T) {
 	for qos := range 2 {
 		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {
@@ -19,8 +20,8 @@ func TestNATS(t *testing.T) {
 	}
 }
 
-// A node of a cluster of three is killed under load, the one that the gateway is connected to. Everything arrives at
-// another one, and what comes from there is heard here.
+// In a cluster of three, the node of the gateway is killed under load. All messages arrive at another node, and
+// messages from there arrive at the gateway.
 func TestNATSClusterLosesANode(t *testing.T) {
 	t.Parallel()
 	const events = 1000

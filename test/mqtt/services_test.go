@@ -33,7 +33,7 @@ type crossed struct {
 	payload client.Payload // of an event that goes out
 	topic   string
 	message string // as a pattern, of one that goes out
-	heard   string // of one that comes in
+	heard   string // of an incoming call
 }
 
 var reading = client.Kwargs(map[string]any{"t": 21.5})

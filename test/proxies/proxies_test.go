@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 const (
 	name = "gw-001.example.com"
 
-	// realm lets clients ask for the details of their sessions.
+	// realm allows clients to request the details of their sessions.
 	realm = `version = 1
 [node]
 id = "gw-001"

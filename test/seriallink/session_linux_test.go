@@ -59,7 +59,7 @@ func TestSessionOverNoise(t *testing.T) {
 	echo(t, local, "edge.echo")
 	const readings = 300
 	for i := range int64(readings) {
-		// A publisher does not get its own events: each end hears the other's.
+		// A publisher does not get its own events: each end receives the other's.
 		kit.Must(t, remote.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
 		kit.Must(t, local.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
 		if i%50 == 0 {
@@ -77,8 +77,8 @@ func TestSessionOverNoise(t *testing.T) {
 	}
 }
 
-// TestLinkLostWhileComingUp has the router's end of the line answer a call, and then know of no connection, as if noise had
-// destroyed its own memory of it. The device calls again by itself.
+// TestLinkLostWhileComingUp: the router's end answers a SABM, and then has no connection, as if noise had ended it. The
+// device connects again by itself.
 func TestLinkLostWhileComingUp(t *testing.T) {
 	w := newWire(t)
 	port, err := serial.Open(t.Context(), serial.Config{Device: w.near})
@@ -141,7 +141,7 @@ func TestDeviceRestarts(t *testing.T) {
 		remote := device(t, w)
 		echo(t, remote, "device.echo")
 		kit.Must(t, call(t.Context(), local, "device.echo", i))
-		if s := r.State(); s.Link == nil || s.Link.Peer.Name != "greenhouse" { // noise may take the XID that tells it
+		if s := r.State(); s.Link == nil || s.Link.Peer.Name != "greenhouse" { // noise may destroy the XID with the name
 			t.Errorf("link %+v", s.Link)
 		}
 		program.CloseSession(remote)
@@ -151,7 +151,7 @@ func TestDeviceRestarts(t *testing.T) {
 	}
 }
 
-// TestRouterRestarts holds that a device gets its session back by itself, with all it had offered.
+// TestRouterRestarts checks that a device restores its session by itself, with all its offers.
 func TestRouterRestarts(t *testing.T) {
 	w := newWire(t)
 	r := start(t, w)
@@ -166,7 +166,7 @@ func TestRouterRestarts(t *testing.T) {
 	}
 }
 
-// TestUnplugged holds that the line comes back when the device does, under another name, and its session with it.
+// TestUnplugged checks that the line and its session return with the device, even under another name.
 func TestUnplugged(t *testing.T) {
 	w := newWire(t)
 	r := start(t, w)

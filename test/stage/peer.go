@@ -26,7 +26,7 @@ type Peer struct {
 	heard chan string   // in order; closed at the end of the connection
 	syncs chan struct{} // an element for each answer to sync
 
-	synced atomic.Uint64 // the request of the sync under way
+	synced atomic.Uint64 // the request of the current sync
 	last   uint64        // the highest request id that the peer has used, apart from sync's
 	open   bool          // the session has joined, and has neither sent nor received GOODBYE or ABORT
 }
@@ -258,7 +258,7 @@ func (p *Peer) Sync() {
 	}
 }
 
-// Silent checks that no message is on its way to the peer, neither because of its own requests nor because of others'.
+// Silent checks that no message is in flight to the peer, neither because of its own requests nor because of others'.
 func (p *Peer) Silent() {
 	p.Helper()
 	for _, other := range p.peers {

@@ -42,7 +42,7 @@ func openPolls(ctx context.Context, url string, dial func(context.Context) (net.
 	return l, nil
 }
 
-// post makes a request. The answer must be 2xx.
+// post sends a request. The answer must be 2xx.
 func (l *pollLink) post(ctx context.Context, url string, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

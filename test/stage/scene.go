@@ -95,7 +95,7 @@ func (s *Scene) fill(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "~", s.own), "@", s.Realm)
 }
 
-// Connect makes a connection on which nothing was sent yet.
+// Connect makes a connection and sends nothing on it.
 func (s *Scene) Connect() *Peer {
 	s.Helper()
 	return s.ConnectBy(s.Way, nil)

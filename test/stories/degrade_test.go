@@ -74,7 +74,7 @@ func TestStartWithoutInvalidFile(t *testing.T) {
 	write(t, dir, "conf.d/bad.toml", "nonsense")
 	_, url := gatewayIn(t, dir)
 	runnel(t, "status", "--url", url).expect(t, 0, "so the configuration without", "")
-	write(t, dir, "runnel.toml", "nonsense") // then nothing is left
+	write(t, dir, "runnel.toml", "nonsense") // then no fault is left
 	runnel(t, "run", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 3, "", "runnel.toml:1")
 }
 

@@ -26,7 +26,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// With --for the demo ends by itself. It fails if nothing has happened by then, so no other story runs at the same time.
+// With --for the demo ends by itself. It fails if the demo has no results by then, so no other story runs at the same
+// time.
 func TestDemoEnds(t *testing.T) {
 	runnel(t, "demo", "--for", "15s").expect(t, 0, "\nDone: ", "")
 	runnel(t, "demo", "--for", "1ms").expect(t, 1, "", "nothing arrived at")

@@ -107,7 +107,7 @@ allow = ["publish"]
 		}
 	}
 
-	// The remedy is a file that the centre can take as it is. Then nothing is missing.
+	// The remedy is a file that the centre can use unchanged. With it, no permission is missing.
 	dir := place(t)
 	write(t, dir, "runnel.toml", "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"any\"\n[[realm.role]]\nname = \"any\"\n[[realm.role.permission]]\nuri = \"wamp.\"\nmatch = \"prefix\"\nallow = [\"subscribe\", \"call\"]\n[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n")
 	if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o755); err != nil {

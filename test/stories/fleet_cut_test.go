@@ -18,7 +18,7 @@ type heldWire struct {
 	to     string
 
 	mu   sync.Mutex
-	held chan struct{} // closed when what is held is lost; nil: nothing is held. Guarded by mu.
+	held chan struct{} // closed when the held data is lost; nil: none is held. Guarded by mu.
 }
 
 func newHeldWire(t *testing.T, to string) *heldWire {

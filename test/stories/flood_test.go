@@ -133,7 +133,7 @@ func slowest(counts []*atomic.Int64) int64 {
 	return least
 }
 
-// A thousand messages are under way to each of ten subscribers. None is lost, and all arrive in order.
+// A thousand messages are in flight to each of ten subscribers. None is lost, and all arrive in order.
 func TestFlood(t *testing.T) {
 	r := serve(t, "")
 	var counts []*atomic.Int64

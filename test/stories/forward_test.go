@@ -60,7 +60,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 	for _, sequence := range []uint64{1, 2, 1, 2} {
 		send(gw, sequence)
 	}
-	send(guest, 1) // of whom it means nothing
+	send(guest, 1) // from a session for which it has no meaning
 	for i, want := range []int64{1, 2, 1} {
 		e := <-events
 		if got := e.Args()[0]; got != want {

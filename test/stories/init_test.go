@@ -47,7 +47,7 @@ func TestInitWritesWhatRuns(t *testing.T) {
 			p.logs(`msg=listening url=unix://`)
 			runnel(t, "status", "--url", url).expect(t, 0, "realm1", "")
 
-			// The same again changes nothing; another prefix does, and the router applies it.
+			// The same command again changes nothing. Another prefix changes the file, and the router applies it.
 			again := runnel(t, args...)
 			again.expect(t, 0, file+" is unchanged", "")
 			again.expect(t, 0, "runs with it already", "")

@@ -221,7 +221,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// A realm that does not allow the call does not tell.
+// A realm that does not permit the call discloses nothing.
 func TestStatusNeedsPermission(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, "run", "-c", write(t, dir, "runnel.toml", `

@@ -214,7 +214,7 @@ type counts struct {
 
 func (r *router) count(t *testing.T) counts { return r.countIn(t, "realm1") }
 
-// countIn returns nothing but zeros for a realm that isn't there.
+// countIn returns only zeros for a realm that doesn't exist.
 func (r *router) countIn(t *testing.T, realm string) counts {
 	t.Helper()
 	var report struct{ Router struct{ Realms []counts } }
@@ -260,7 +260,7 @@ func connect(t *testing.T, url string) *client.Client {
 	return program.Join(t, url, client.Options{Reconnect: client.Reconnect{Disabled: true}})
 }
 
-// joinSilently joins the realm with a session that says HELLO, and nothing more until the test ends.
+// joinSilently joins the realm with a session that sends HELLO, and no more messages until the test ends.
 func (r *router) joinSilently(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("tcp", r.address())

@@ -182,8 +182,8 @@ func TestMissingSocketsOfSystemd(t *testing.T) {
 	}
 }
 
-// A router that has one socket of its own starts without those of systemd, reports that, and warns of sockets that no
-// listener takes.
+// A router with one socket of its own starts without the sockets of systemd. It reports the missing ones, and warns of
+// sockets that no listener uses.
 func TestDegradedSocketsOfSystemd(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "runnel.toml", remote("[[listen]]\nurl = \"systemd:web\"\n"))

@@ -64,7 +64,7 @@ store = "durable"
 	runnel(t, "pub", "runnel.uplink.on_state.central", "down", "--ack", "--retain", "--url", r.unix).expect(t, 1, "", "reserved for the router")
 }
 
-// Long arguments cost the router nothing: its own procedures accept short calls only.
+// Long arguments do not cost the router memory, because its own procedures accept only short calls.
 func TestLongQuestions(t *testing.T) {
 	r := serve(t, "")
 	c := connect(t, r.unix)

@@ -91,7 +91,7 @@ func TestWriterWaits(t *testing.T) {
 	}
 }
 
-// A long message may take longer than the peer may accept nothing, as long as it accepts some of it.
+// A long message may take longer than the limit for a pause, as long as the peer accepts parts of it.
 func TestWriteOnANarrowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -147,7 +147,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Append tells the encoder how many bytes wait. If the encoder fails, Append queues nothing.
+// Append passes the number of waiting bytes to the encoder. If the encoder fails, Append queues nothing.
 func TestRefusedMessage(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()

@@ -91,7 +91,7 @@ func TestBackPressure(t *testing.T) {
 		t.Errorf("read %q, %v", got, err)
 	}
 	got, _, err = c.ReadMessage()
-	if string(got) == "two" { // its sender was not told, but it may have got through
+	if string(got) == "two" { // its sender does not know it, but the message may have got through
 		got, _, err = c.ReadMessage()
 	}
 	if string(got) != "three" || err != nil {

@@ -48,7 +48,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// asking returns a transport with a request that waits to receive, which has come in time.
+// asking returns a transport with a waiting receive request, which has arrived in time.
 func asking(t *testing.T, r *router) (*Conn, *poll) {
 	t.Helper()
 	for {

@@ -12,7 +12,7 @@ import (
 	"runnel/transport/subprotocol"
 )
 
-// TestSlowBody: a body that does not arrive holds nothing up for long.
+// TestSlowBody: a body that does not arrive does not delay other requests for long.
 func TestSlowBody(t *testing.T) {
 	r := serve(t, Options{BodyTime: 2 * time.Second})
 	c, path := r.open(t, "wamp.2.json")

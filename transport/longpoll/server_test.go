@@ -93,7 +93,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s %s %.40q is answered with %d %q, %v; want %d %q", c.method, c.path, c.body, status, answer, err, c.status, c.answer)
 		}
 	}
-	for _, path := range []string{single, binary} { // what is refused has done nothing
+	for _, path := range []string{single, binary} { // rejected requests have no effect
 		r.want(t, path+"send", "\x00\x00\x00\x01a", http.StatusNoContent, "")
 	}
 }

@@ -73,7 +73,7 @@ func multicast(t *testing.T) string {
 func TestLookup(t *testing.T) {
 	for _, c := range []struct {
 		on      string
-		address net.IP // that the responder tells; nil: its own
+		address net.IP // in the responder's answer; nil: its own
 		only6   bool   // it is to be reached by IPv6 alone
 	}{
 		{"lo", net.IPv4(127, 0, 0, 1), false}, {multicast(t), net.ParseIP("192.0.2.77"), false},
@@ -138,7 +138,7 @@ func TestAnswerToTheGroup(t *testing.T) {
 	}
 }
 
-// A name that nothing has costs a bounded time, or what the caller gives.
+// A query for a missing name takes a bounded time, or the caller's.
 func TestLookupInVain(t *testing.T) {
 	if _, err := Lookup(t.Context(), "nobody-is-called-so.local"); !errors.Is(err, ErrNotFound) {
 		t.Error(err)

@@ -87,7 +87,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) { return c.out.
 
 // Close closes the connection. The other end can still read the buffered messages; this end can read nothing more.
 func (c *Conn) Close() error {
-	c.out.close(false) // first: a reader that sees the end can write nothing more
+	c.out.close(false) // first: a reader that sees the end can no longer write
 	c.in.close(true)
 	return nil
 }

@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 		{"http://[2001:db8::1]:8080", "localhost", []string{"http://[2001:DB8:0:0::1]:8080"}, nil, ""},
 		{"chrome-extension://abcdef", "localhost", []string{"chrome-extension://abcdef"}, nil, ""},
 		{"https://app.example", "localhost", []string{"*://app.example"}, nil, ""},
-		// A pattern for all pages of a scheme makes no name of the machine.
+		// A pattern for all pages of a scheme does not add a name of the machine.
 		{"http://evil.example", "evil.example", []string{"https://*"}, nil, "hosts"},
 	} {
 		t.Run(c.page+" to "+c.host, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			headers := [][]string{nil}
-			if c.refused != "" { // no header of a page's own makes a check pass
+			if c.refused != "" { // no header that a page sets makes a check pass
 				headers = append(headers, []string{"X-Forwarded-For", "192.0.2.1"}, []string{"Forwarded", "for=192.0.2.1;host=localhost"},
 					[]string{"X-Forwarded-Host", "localhost"}, []string{"X-Real-Ip", "127.0.0.1"}, []string{"Via", "1.1 proxy"})
 			}

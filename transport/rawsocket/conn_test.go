@@ -279,7 +279,7 @@ func TestReadLimit(t *testing.T) {
 	})
 }
 
-// TestCloseWrite: the peer finds the end of the stream, and is still heard.
+// TestCloseWrite: the peer reads the end of the stream, and can still send.
 func TestCloseWrite(t *testing.T) {
 	over(t, Options{}, func(t *testing.T, c *Conn, peer net.Conn) {
 		if _, ok := peer.(interface{ CloseWrite() error }); !ok {

@@ -209,7 +209,7 @@ func TestSlowLine(t *testing.T) {
 	})
 }
 
-// TestKeepAlive looks at time with a clock of its own.
+// TestKeepAlive uses its own clock.
 func TestKeepAlive(t *testing.T) {
 	opts := Options{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
 	type ends struct {

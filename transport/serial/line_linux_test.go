@@ -174,8 +174,8 @@ func TestLineIsLostWhileNobodySpeaks(t *testing.T) {
 	r.await(t, Listening)
 }
 
-// TestLineDeviceRestarts has a device restart under a peer: its handshake goes into the old stream, which fails on it.
-// The handshake must not be lost, as the device says nothing more until it is answered.
+// TestLineDeviceRestarts: a device restarts during a session. Its handshake arrives in the old stream, which fails. The
+// handshake must not be lost, because the device sends nothing more until it is answered.
 func TestLineDeviceRestarts(t *testing.T) {
 	d, r, p := greeted(t)
 	send(t, d, "half a mess")

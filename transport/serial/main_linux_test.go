@@ -85,8 +85,8 @@ func device(t *testing.T, c Config) (*pty.Device, *Port) {
 	return d, p
 }
 
-// patience is how long a test waits for what does not come. It only ends a test that would fail: without it the test
-// would sit until the time limit of the whole run, and say nothing.
+// patience is how long a test waits for a missing event. It only ends a test that would fail anyway: without it, the
+// test would wait until the time limit of the whole run, without a message.
 const patience = time.Minute
 
 // limited closes what is read from when patience is over. It returns what ends the waiting.

@@ -64,7 +64,7 @@ func echo(t *testing.T, link string) *Line {
 // answer is the router's to hello: messages up to 16 MiB, CBOR.
 const answer = "\x7f\xf3\x00\x00"
 
-// controller is a microcontroller with a RawSocket client: what it hears is kept, as its timing must not matter.
+// controller is a microcontroller with a RawSocket client. It keeps its input, so that timing does not matter.
 type controller struct {
 	*pty.Device
 	mu    sync.Mutex

@@ -37,7 +37,7 @@ func serve(t *testing.T, verb byte, answer func(command byte, value []byte) []by
 		}
 		defer conn.Close()
 		conn.Write([]byte{'o', 'l', 'd', telnetIAC, verb, optionPort, telnetIAC, telnetWill, 1, telnetIAC, telnetDo, 24})
-		// A telnet of its own reads what the client sends: the protocol is the same in both directions.
+		// A second telnet decoder reads the client's output, because the protocol is the same in both directions.
 		far := &telnet{Conn: conn}
 		far.answer = func(command byte, value []byte) {
 			s.commands = append(s.commands, append([]byte{command}, value...))

@@ -21,7 +21,7 @@ const (
 	tapJoin   = 20 * time.Millisecond // bytes that follow within this time belong to the same piece
 )
 
-// tap keeps what crossed a line's port lately, while an operator looks at it. Otherwise it keeps nothing.
+// tap keeps the recent data of a line's port while an operator watches it. Otherwise it keeps nothing.
 type tap struct {
 	watched atomic.Bool
 

@@ -114,7 +114,7 @@ func (a agrees) RoundTrip(r *http.Request) (*http.Response, error) {
 	}}, nil
 }
 
-// between lets a reader read octets that end with CLOSE, and returns what it makes of them.
+// between passes octets that end with CLOSE to a reader, and returns the reader's result.
 func between(t *testing.T, octets string, read reader) (o outcome) {
 	near, far := net.Pipe()
 	done := make(chan []string)

@@ -56,7 +56,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestAnswers: an answer that does not agree to the request is an error that tells why.
+// TestAnswers: an answer that does not match the request is an error with the reason.
 func TestAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
@@ -82,7 +82,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestSlowAnswers: an answer has a time limit, with and without a deadline of the caller, and a refusal's text has one of its own.
+// TestSlowAnswers: an answer has a time limit, with and without a deadline of the caller. The text of a rejection has
+// its own time limit.
 func TestSlowAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer  string

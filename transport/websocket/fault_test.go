@@ -145,7 +145,7 @@ func TestOutboxStates(t *testing.T) {
 			t.Errorf("the peer gets %.20q, %v; want %.20q", b, err, want)
 		}
 	}
-	reading := func(want string) (wait func()) { // in a goroutine of its own
+	reading := func(want string) (wait func()) { // in its own goroutine
 		got := make(chan bool)
 		go func() { defer close(got); read(want) }()
 		return func() { <-got }
@@ -370,7 +370,7 @@ func TestReasonFits(t *testing.T) {
 	}
 }
 
-// TestCloseTimes: a peer that does not answer CLOSE costs a second. One that takes nothing costs less.
+// TestCloseTimes: closing takes a second if the peer does not answer CLOSE, and less if the peer accepts no data.
 func TestCloseTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {

@@ -84,7 +84,7 @@ func spare() bool {
 
 func appendFrame(dst []byte) []byte { return append(dst, "frame"...) }
 
-// TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer does not come back.
+// TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer never returns.
 func TestClosedHoldsNoBuffer(t *testing.T) {
 	limitBuffers(t)
 	for name, leave := range map[string]func(){

@@ -80,7 +80,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// The end of the connection is io.EOF, whether the server says CLOSE or not. A text message is an error of its own.
+// The end of the connection is io.EOF, with or without CLOSE. A text message is a different error.
 func TestStreamEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(*websocket.Conn)

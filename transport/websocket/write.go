@@ -17,7 +17,7 @@ const (
 // must continue with batch[n:].
 //
 // Frames that the socket took only in part stay in the outbox: less than one chunk and one message. Until the outbox is
-// empty, n leaves out the last byte of the messages in it, so that the caller comes back.
+// empty, n excludes the last byte of the messages in it, so that the caller calls again.
 func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	if !wait && !c.socket.wire.NonBlocking() {
 		return 0, c.writeError(c.socket.wire.Err())

@@ -264,8 +264,8 @@ func pair(t *testing.T, at, from net.Conn, server, client Options) (*Conn, *Conn
 	return <-accepted, conn
 }
 
-// readSlowly writes 400 KB to a peer that takes 2000 bytes each second, sends nothing of its own and answers PING when it reads
-// it. The peer must get all of it.
+// readSlowly writes 400 KB to a peer that reads 2000 bytes each second, sends no messages, and answers a PING when it
+// reads it. The peer must get all of it.
 func readSlowly(t *testing.T, conn, peer *Conn, size int) {
 	const total = 400_000
 	go conn.ReadMessage()

@@ -48,7 +48,7 @@ func WaitFor(a *budget.Account, l *Loan, have, size int, closed <-chan struct{})
 type loan = uint32
 
 const (
-	nothing loan = iota // a buffer of its own, or none
+	nothing loan = iota // its own buffer, or none
 	small
 	large
 )
@@ -133,7 +133,7 @@ func (l *Loan) Return(b []byte) {
 	}
 }
 
-// Forget writes the buffer off: the pool may lend another one, and the garbage collector frees this one. A connection
+// Forget gives the buffer up: the pool may lend another one, and the garbage collector frees this one. A connection
 // forgets its loans when it is closed, because a reader or writer may still use the buffer and need not come back.
 func (l *Loan) Forget() {
 	if is := l.is.Swap(nothing); is != nothing {

@@ -136,7 +136,7 @@ func TestPieces(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		write(0, 100) // less than a piece tells nothing
+		write(0, 100) // less than a piece proves nothing
 		if c.piece != pieceStart {
 			t.Errorf("after a short write: %d", c.piece)
 		}

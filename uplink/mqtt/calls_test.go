@@ -12,7 +12,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A repeated request is recognized while its call is under way and for a while after the answer.
+// A repeated request is recognized while its call is pending, and for a while after the answer.
 func TestRepeatedCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c calls
@@ -35,7 +35,7 @@ func TestRepeatedCalls(t *testing.T) {
 	})
 }
 
-// At most maxCalls are under way, and at most maxRepeats answered ones are remembered, the latest.
+// At most maxCalls calls are pending. The link remembers at most the latest maxRepeats answered ones.
 func TestCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c calls

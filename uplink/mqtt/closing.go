@@ -33,7 +33,7 @@ func (c *closing) Unwrap() error { return c.err }
 type ending uint8
 
 const (
-	failed     ending = iota // the line or this side has failed, or another client takes the session over: nothing
+	failed     ending = iota // no event: the line or this side has failed, or another client takes over the session
 	idle                     // the broker has closed it with nothing in flight: another client may have taken over
 	suspicious               // the broker has closed it with events in flight: one of them may be the cause
 )

@@ -90,7 +90,7 @@ func TestEndedByPeer(t *testing.T) {
 	}
 }
 
-// Several ends in a row that look like a takeover, in a short time and with nothing else in between, are one.
+// Several consecutive ends that look like a takeover, in a short time, count as a takeover.
 func TestTakeovers(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(minutes ...float64) (times []time.Time) {

@@ -83,7 +83,7 @@ func TestDiscovery(t *testing.T) {
 	b.conn.Close()
 	b = site.up(false)
 	receive[*packets.PublishPacket](b)
-	if p := receive[*packets.PublishPacket](b); p.TopicName != announced[0] || len(p.Payload) == 0 { // nothing is removed twice
+	if p := receive[*packets.PublishPacket](b); p.TopicName != announced[0] || len(p.Payload) == 0 { // no value is removed twice
 		t.Errorf("%v", p)
 	}
 }

@@ -52,8 +52,8 @@ func (e *echoes) key(topic string, payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// expect records a message that is about to be sent. live says that it comes back at once, retained that it comes back after
-// each SUBSCRIBE.
+// expect records a message that is about to be sent. live means that the broker sends it back at once, retained that
+// the broker sends it back after each SUBSCRIBE.
 func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
 	if !live && !retained || !matchAny(e.filters, topic) {
 		return
@@ -98,7 +98,7 @@ func (e *echoes) take(topic string, payload []byte, retained bool) bool {
 	return false
 }
 
-// subscribing records that SUBSCRIBE is about to be sent: the broker sends back what it retains under these filters.
+// subscribing records that SUBSCRIBE is about to be sent: the broker sends back the retained messages of these filters.
 func (e *echoes) subscribing(filters []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -109,7 +109,7 @@ func (e *echoes) subscribing(filters []string) {
 	}
 }
 
-// connected begins a connection. back says that messages of the previous connection may still come back.
+// connected begins a connection. back means that messages of the previous connection may still come back.
 func (e *echoes) connected(back bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -132,7 +132,7 @@ func (l *Link) cameFromBroker(e *client.Event) bool {
 	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
 }
 
-// message returns the PUBLISH for an event; nil if there is nothing to send.
+// message returns the PUBLISH for an event; nil: the event is not sent.
 func (l *Link) message(e *spool.Event, v packet.Version) (*packet.Publish, error) {
 	if e.Gap != nil {
 		return l.gap(e.Gap)

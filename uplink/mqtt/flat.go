@@ -12,9 +12,10 @@ import (
 
 // Form is how the messages of a rule are written.
 //
-// A flat message is one JSON object of the keyword arguments, as databases and dashboards want it. A single positional argument
-// goes with them: a map by its members, another value under the last component of the URI. With TimeKey the object says when the
-// event was published, which matters if it waits in the spool. With ValuesKey the arguments are an object of that name inside:
+// A flat message is one JSON object of the keyword arguments, for databases and dashboards. It includes a single
+// positional argument: the members of a map, or another value under the last component of the URI. With TimeKey the
+// object has the time of publication, which matters if the event waits in the spool. With ValuesKey the arguments are
+// an inner object of that name:
 //
 //	{"ts": 1763805600000, "values": {"temperature": 21.5}}
 //

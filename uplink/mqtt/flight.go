@@ -47,7 +47,7 @@ type freight struct {
 type flying struct {
 	id      uint16
 	again   bool // set DUP: it may have been sent before
-	done    bool // the broker has it: send nothing
+	done    bool // the broker has it: do not send it
 	release bool // send PUBREL first
 }
 
@@ -93,7 +93,7 @@ func (f *flight) connected(session bool, most int) (release []uint16) {
 	return release
 }
 
-// take waits for room, notes an event that is about to be sent, and says how to send it.
+// take waits for room, records an event that is about to be sent, and returns how to send it.
 func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight) (flying, error) {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()

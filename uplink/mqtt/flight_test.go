@@ -103,7 +103,8 @@ func TestIDsAreEvents(t *testing.T) {
 	}
 }
 
-// An event waits while too many are under way, or another with its id is, until one is acknowledged or its context ends.
+// An event waits while too many events are in flight, or one with its id, until an acknowledgement or the end of its
+// context.
 func TestFlightWaitsForRoom(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -35,8 +35,8 @@ func (s *edgeSite) replace(opts mqtt.Options) {
 	s.link, s.stop, s.ended = next, stop, ended
 }
 
-// No event is lost when another link takes over, neither one that is under way nor one that is published meanwhile, and none
-// is refused.
+// When another link takes over, no event is lost or rejected: neither one in flight nor one that is published
+// meanwhile.
 func TestHandover(t *testing.T) {
 	opts := mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}}
 	s := newSite(t, opts)

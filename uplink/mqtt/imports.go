@@ -24,7 +24,7 @@ type letter struct {
 	session   *session // in which it arrived last
 }
 
-// open records a message. first says that it is not a repetition, done that it is to be acknowledged.
+// open records a message. first means that it is not a repetition, done that it can be acknowledged.
 func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -178,7 +178,7 @@ type limits struct {
 	inFlight int           // messages of QoS 1 and 2 without an acknowledgement
 	packet   int           // bytes; 0: no limit
 	qos      byte          // highest
-	noRetain bool          // it retains nothing
+	noRetain bool          // it does not retain messages
 	ping     time.Duration // between two PINGREQs
 }
 

@@ -303,7 +303,7 @@ func (l *Link) Run(ctx context.Context) error {
 	leave()
 	member.Wait()
 	l.standing.save(l.opts.ClientID)
-	l.exporter.Close() // from now on nothing is put into the spool
+	l.exporter.Close() // no more events enter the spool from here on
 	return nil
 }
 

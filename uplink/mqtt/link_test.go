@@ -412,8 +412,8 @@ func TestAnswerIsTooLarge(t *testing.T) {
 	}
 }
 
-// A message is acknowledged when the local realm has it. While the realm is away the link has no connection, and the broker
-// keeps the message.
+// A message is acknowledged when the local realm has it. While the realm is unreachable, the link has no connection,
+// and the broker keeps the message.
 func TestImportWhileTheRealmIsAway(t *testing.T) {
 	for _, qos := range []byte{1, 2} {
 		s := newSite(t, mqtt.Options{QoS: qos, Import: []mqtt.Rule{topics("com.example.")}})

@@ -46,7 +46,7 @@ func newRefusal(ack *packet.Connack, v packet.Version) *refusal {
 	}
 	r.reason = reason(r.code, ack.Properties)
 	if v < packet.V5 {
-		r.old = false // nothing else was expected
+		r.old = false // the end was expected
 	}
 	return r
 }

@@ -35,7 +35,7 @@ func (r *resent) delivered(topic string, payload []byte) {
 	r.last[topic] = kept{key: maphash.Bytes(r.seed, payload)}
 }
 
-// subscribing records that SUBSCRIBE is about to be sent: the broker sends what it retains under these filters.
+// subscribing records that SUBSCRIBE is about to be sent: the broker sends the retained messages of these filters.
 func (r *resent) subscribing(filters []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -250,7 +250,8 @@ func meter(slave int) plug.Device {
 	}}
 }
 
-// Slaves of a line are devices with all their metrics. They die with the line, or when they fall silent, and come back.
+// Slaves of a line are devices with all their metrics. They die with the line, or when they fall silent, and are born
+// again.
 func TestSparkplugLines(t *testing.T) {
 	h := newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 1, Sparkplug: edgeNode(meter(1), meter(2)), Export: []mqtt.Rule{metrics("com.example.", "")}})

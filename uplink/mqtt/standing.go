@@ -93,8 +93,7 @@ func (s *standing) save(client string) {
 	}
 }
 
-// compare returns the filters that a broker's session lacks, and the filters that it has but the link no longer
-// wants.
+// compare returns the filters that a broker's session lacks, and the filters that the link no longer needs.
 func (s *standing) compare(url string, wanted []subscription) (missing []subscription, stale []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -48,7 +48,7 @@ func TestSubscribesOnceForASession(t *testing.T) {
 	b = s.up(false) // the broker has lost the session
 	b.subscribed()
 	b.retained("com/example/pump", `"on"`, 3)
-	b.retained("com/example/pump", `"on"`, 4) // now it is a message of its own
+	b.retained("com/example/pump", `"on"`, 4) // now it is a new message
 	expect(t, ch, "com.example.pump [on] map[] false")
 	b.conn.Close()
 	b = s.up(false)
@@ -126,7 +126,7 @@ func TestTheMostSpecificRuleDecides(t *testing.T) {
 	}
 }
 
-// The same for what comes in.
+// The same for incoming messages.
 func TestTheMostSpecificImportDecides(t *testing.T) {
 	wide, narrow := topics(""), topics("site.")
 	narrow.RemotePrefix, narrow.LocalPrefix = "site.", "com.example."
@@ -138,8 +138,8 @@ func TestTheMostSpecificImportDecides(t *testing.T) {
 	expect(t, ch, "com.example.a [1] map[] false")
 }
 
-// TestEchoesOfTheLastConnection: what the link has sent may still come back in the next connection if the broker has kept
-// the session. Without it, the same message is another client's.
+// TestEchoesOfTheLastConnection: if the broker has kept the session, the link's messages may still come back in the
+// next connection. Without the session, the same message comes from another client.
 func TestEchoesOfTheLastConnection(t *testing.T) {
 	for _, session := range []bool{true, false} {
 		s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("com.example.")}})

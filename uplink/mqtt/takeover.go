@@ -54,8 +54,8 @@ func (t *takeovers) certain(now time.Time) {
 // sure reports whether another client takes the session over.
 func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
 
-// takenOver returns err, with an explanation if another client with the same id takes the session over. harmless
-// means that nothing was sent that the broker could reject.
+// takenOver returns err, with an explanation if another client with the same id takes over the session. harmless means
+// that the link has sent no message that the broker could reject.
 func (l *Link) takenOver(s *session, err error, harmless bool) error {
 	how := "and closes this connection"
 	if g := isGoodbye(err); g != nil && g.code == packet.SessionTakenOver {
@@ -63,7 +63,7 @@ func (l *Link) takenOver(s *session, err error, harmless bool) error {
 	} else {
 		like := harmless && endedByPeer(err)
 		if like && !s.heard {
-			return err // too short to tell
+			return err // too short for a conclusion
 		}
 		if !l.takeovers.note(like, time.Now()) {
 			return err

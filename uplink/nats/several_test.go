@@ -14,7 +14,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// createStream makes a stream.
+// createStream creates a stream.
 func (p *plain) createStream(t *testing.T, name string, subjects ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)

@@ -13,7 +13,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// during calls act once, while the next write is under way. Events are committed at that time.
+// during calls act once, during the next write. Events are committed at that time.
 func (b *bench) during(act func()) {
 	acted := false
 	b.disk.setFault(func(op string) error {
@@ -156,7 +156,7 @@ func TestLostAtTheEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		broken bool
 		put    func(b *bench)
-		want   string // a part of the log; "": nothing is lost
+		want   string // a part of the log; "": no loss
 	}{
 		"nothing":               {put: func(b *bench) {}},
 		"written in time":       {put: func(b *bench) { b.put(Disk, "a"); b.hold("a.b", 2, 10, false) }},
@@ -249,7 +249,7 @@ func TestNothingIsReadBackFromTheDisk(t *testing.T) {
 	})
 }
 
-// A failing disk is tested although there is nothing to write, and the alarm ends when it works again.
+// A failing disk is tested even without events to write. The alarm ends when the disk works again.
 func TestIdleDiskIsTested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})

@@ -25,7 +25,7 @@ type flash struct {
 	written int64            // bytes
 	syncs   int
 	opened  int    // files opened for reading
-	opening func() // called once, when a file was opened for reading; nil: nothing is
+	opening func() // called once, when a file is opened for reading; may be nil
 
 	fault  func(op string) error // further failures, of write, truncate, sync, syncdir, create, remove, rename; nil: none
 	doomed map[string]*file      // names lost by a failed SyncDir; a later successful one does not save them

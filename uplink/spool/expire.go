@@ -17,8 +17,8 @@ const (
 	clockSlew = time.Minute / time.Millisecond          // by how much the time of day may have been set back meanwhile
 )
 
-// Left returns the rest of the event's time, for the far side. over reports that nothing is left. Without a limit, it is 0 and
-// false.
+// Left returns the remaining time of the event, for the far side. over reports that the event has expired. Without a
+// limit, the results are 0 and false.
 func (e *Event) Left() (left time.Duration, over bool) {
 	if e.Expires.IsZero() {
 		return 0, false

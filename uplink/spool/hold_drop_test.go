@@ -72,7 +72,7 @@ func TestHeldEventsExpire(t *testing.T) {
 	}
 }
 
-// An operator drops the events of one topic, or of all. They do not come back after a crash.
+// An operator drops the events of one topic, or of all. A crash does not restore them.
 func TestDiscardHeld(t *testing.T) {
 	for _, write := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestHeldFilesAreBounded(t *testing.T) {
 	})
 }
 
-// While the disk is away, held events are dropped from full memory, oldest first.
+// While the disk is unusable, held events are dropped from full memory, oldest first.
 func TestHeldEventsInFullMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxMemory: 10_000})

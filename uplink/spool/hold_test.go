@@ -61,7 +61,7 @@ func of(class Class, topic string, size int) Event {
 	return Event{Class: class, Topic: topic, Payload: codec.Payload{Items: 1, Raw: make([]byte, size)}}
 }
 
-// hold puts n events of a topic, has them rejected, and lets them be written if so wished.
+// hold puts n events of a topic and rejects them. With write, it waits until they are written.
 func (b *bench) hold(topic string, n, size int, write bool) {
 	b.Helper()
 	for range n {

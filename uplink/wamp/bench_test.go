@@ -16,8 +16,8 @@ import (
 	wamplink "runnel/uplink/wamp"
 )
 
-// BenchmarkForward is one event's way from a program here, through two routers and the link, to a program there, with
-// 1000 under way.
+// BenchmarkForward measures an event from a local program, through two routers and the link, to a remote program, with
+// 1000 events in flight.
 func BenchmarkForward(b *testing.B) {
 	routers := [2]*edge.Router{}
 	for i := range routers {

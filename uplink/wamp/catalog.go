@@ -63,8 +63,8 @@ func (c *catalog) apply(e metaEvent) {
 	}
 }
 
-// addMember records a new member. Some routers do not report to a session what it has created itself. If others enter such an
-// item, the watch must ask for it.
+// addMember records a new member. Some routers do not report to a session what it has created itself. If other sessions
+// join such an item, the watch must ask for it.
 func (c *catalog) addMember(e metaEvent, it *item) {
 	switch {
 	case it != nil && it.members != nil:

@@ -25,7 +25,7 @@ type plainRouter struct {
 	lists   []any                     // the result of list
 	details map[uint64]map[string]any // the result of get; nil: a result without a value
 	members map[uint64][]any          // the result of list_members
-	broken  string                    // the procedure that answers with an error of its own
+	broken  string                    // the procedure that answers with its own error
 
 	mu    sync.Mutex
 	asked []string // what was asked for besides the list. Guarded by mu

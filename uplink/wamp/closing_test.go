@@ -45,7 +45,7 @@ func TestEndedByCentre(t *testing.T) {
 
 func TestFlight(t *testing.T) {
 	f := newFlight()
-	f.wait(t.Context()) // nothing is under way
+	f.wait(t.Context()) // no event is in flight
 	f.add(shipment{sequence: 2})
 	f.add(shipment{sequence: 1})
 	done := make(chan struct{})
@@ -76,7 +76,7 @@ func TestFlight(t *testing.T) {
 	}
 }
 
-// An end of the session speaks against the events under way only if the centre may have caused it.
+// An end of the session counts against the events in flight only if the centre may have caused it.
 func TestHoldSuspect(t *testing.T) {
 	open := []shipment{{sequence: 1, topic: "com.a", size: 5}, {sequence: 2, topic: "com.b", size: 6}, {sequence: 3}}
 	for _, c := range []struct {
@@ -122,8 +122,8 @@ func TestHoldSuspect(t *testing.T) {
 	}
 }
 
-// An event for which the centre has closed the connection twice with nothing else under way is held, or dropped if its class
-// is Memory.
+// If the centre has closed the connection twice with only one event in flight, the event is held, or dropped if its
+// class is Memory.
 func TestConvictedEventIsDropped(t *testing.T) {
 	l, log := newTestLink(t)
 	l.spool.Put(spool.Event{Topic: "com.a", Payload: codec.Payload{Raw: make([]byte, 7)}}, nil)

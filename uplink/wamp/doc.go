@@ -26,9 +26,9 @@
 //
 // # Interest
 //
-// Where a router's meta API tells what is subscribed and registered, only what is wanted on the other side crosses.
-// The link's own subscriptions and registrations do not count. In the local realm, local callees have precedence over
-// an imported procedure.
+// If a router's meta API reports subscriptions and registrations, only events with a subscriber and procedures with a
+// callee cross. The link's own subscriptions and registrations do not count. In the local realm, local callees have
+// precedence over an imported procedure.
 //
 // # While the centre is unreachable
 //

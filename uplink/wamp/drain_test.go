@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// An event that cannot be sent is not under way.
+// An event that cannot be sent does not count as in flight.
 func TestUnsentEventIsNotUnderWay(t *testing.T) {
 	l, _ := newTestLink(t)
 	l.spool.Put(spool.Event{Topic: "com.a"}, nil)

@@ -137,7 +137,7 @@ func (k *kept) answered(err error) {
 // errSilent means that the centre has treated the subscription as an ordinary one.
 var errSilent = errors.New("the centre is not a Runnel with durable subscriptions; update it, or remove store = \"durable\"")
 
-// report notes whether the centre keeps the rule's events. The caller holds mu.
+// report records whether the centre keeps the rule's events. The caller holds mu.
 func (k *kept) report(err error) {
 	switch {
 	case errors.Is(err, wamp.NotAuthorized):

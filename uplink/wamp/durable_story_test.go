@@ -68,7 +68,7 @@ func (w *world) keptThere() (list []string) {
 	return list
 }
 
-// up waits until the link is up again, and nothing moves.
+// up waits until the link is up again and idle.
 func (w *world) up() {
 	w.centre.Mend()
 	w.awaitUp()
@@ -137,7 +137,8 @@ func TestKeptImportPassesTimeOn(t *testing.T) {
 	})
 }
 
-// Without the permission, the rule is an ordinary import, and the state says what to do. With it, nothing comes twice.
+// Without the permission, the rule is an ordinary import, and the state has the remedy. With the permission, no event
+// arrives twice.
 func TestKeptImportRefused(t *testing.T) {
 	tellKept(t, false, unchanged, func(t *testing.T, w *world) {
 		h := w.listen(w.at(w.edge), "com.example.", wamp.Prefix)

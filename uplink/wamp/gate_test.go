@@ -32,7 +32,7 @@ func TestGate(t *testing.T) {
 	pass(20, true)
 	pass(21, true)
 	g.close(30, now)
-	now = now.Add(gateTime + 1) // nothing else was refused
+	now = now.Add(gateTime + 1) // no other number was rejected
 	pass(31, true)
 	g.close(40, now)
 	now = now.Add(gateTime - 1)

@@ -182,7 +182,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.export.Finish()
 	leave()
 	work.Wait()
-	l.export.Close() // from now on nothing is put into the spool
+	l.export.Close() // no more events enter the spool from here on
 	return err
 }
 

@@ -27,7 +27,7 @@ func TestEventsCrossBothWays(t *testing.T) {
 		kit.Must(t, here.Publish(t.Context(), "com.example.a", client.PublishOptions{Acknowledge: true},
 			client.Payload{Args: []any{1, "x", []byte{0, 255}}, Kwargs: map[string]any{"k": []any{true, nil}}}))
 		wantHeard(t, atCentre, "com.example.a[1 x [0 255]]map[k:[true <nil>]]")
-		wantHeard(t, atEdge, "com.example.a[1 x [0 255]]map[k:[true <nil>]]") // once: nothing comes back
+		wantHeard(t, atEdge, "com.example.a[1 x [0 255]]map[k:[true <nil>]]") // once: no event comes back
 		w.publish(there, "com.example.b.c", 2)
 		wantHeard(t, atEdge, "com.example.b.c[2]map[]")
 		wantHeard(t, atCentre, "com.example.b.c[2]map[]")

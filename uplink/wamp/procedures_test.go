@@ -51,8 +51,8 @@ func TestCallsCrossBothWays(t *testing.T) {
 	})
 }
 
-// The centre learns of a caller only if it discloses itself. The link tries again without it if the centre does not allow that,
-// and does not disclose it again in this session.
+// The link discloses a caller to the centre only if the caller discloses itself. If the centre does not allow that, the
+// link retries without disclosure, and discloses no more callers in this session.
 func TestDisclosedCaller(t *testing.T) {
 	tell(t, both, []uplink.Rule{{Procedure: "org.", Match: wamp.Prefix}}, func(t *testing.T, w *world) {
 		here, there := w.at(w.edge), w.at(w.centre)

@@ -64,7 +64,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A call that did not reach the centre measures nothing.
+// A call that did not reach the centre gives no round-trip time.
 func TestUnansweredCallIsNotMeasured(t *testing.T) {
 	l, _ := newTestLink(t)
 	l.pulse.watch(new(closable))

@@ -119,7 +119,7 @@ func TestFailoverAndBack(t *testing.T) {
 			called <- err
 		}()
 		time.Sleep(2*time.Minute + 35*time.Second)
-		is("tcp://second", 0) // a call is under way
+		is("tcp://second", 0) // a call is pending
 		close(release)
 		kit.Must(t, <-called)
 		time.Sleep(time.Second)

@@ -28,7 +28,7 @@ type site struct {
 	t      *testing.T
 	router *edge.Router
 	served sync.WaitGroup
-	dir    string // where its realm keeps things; "": nowhere
+	dir    string // data directory of its realm; "": none
 
 	kit.Route // the links' way to the router
 }
@@ -118,7 +118,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// tell runs a story in a bubble where time passes as fast as it can.
+// tell runs a story in a synctest bubble: time passes as fast as possible.
 func tell(t *testing.T, export, imports []uplink.Rule, plot func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := build(t, export, imports)
@@ -197,7 +197,7 @@ func (w *world) within(s *site) *client.Client {
 	return c
 }
 
-// heard is what a program has heard, in order.
+// heard holds the events of a program, in order.
 type heard struct {
 	mu   sync.Mutex
 	list []string
@@ -209,7 +209,7 @@ func (h *heard) add(s string) {
 	h.list = append(h.list, s)
 }
 
-// take returns what was heard since the last time.
+// take returns the events since the last call.
 func (h *heard) take() string {
 	synctest.Wait()
 	h.mu.Lock()

@@ -8,7 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// If a router has more than can be followed, nothing is known: what was left out must not pass for unwanted.
+// If a router has more items than the watch can follow, the interest is unknown: an omitted item must not seem
+// unwanted.
 func TestMoreThanCanBeFollowed(t *testing.T) {
 	for _, more := range []bool{false, true} {
 		patterns := []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}

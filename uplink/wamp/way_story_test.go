@@ -47,8 +47,8 @@ func TestMaxHops(t *testing.T) {
 	})
 }
 
-// The link recognizes events that have passed the centre, also while the centre is away, and after another router has taken its
-// place.
+// The link recognizes events that have passed the centre, even while the centre is unreachable, and after another
+// router has replaced it.
 func TestPlaceOfTheCentre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newNamedSite(t, "first"), newNamedSite(t, "second")
@@ -123,7 +123,8 @@ func TestPayloadPassthruCrosses(t *testing.T) {
 	})
 }
 
-// Imported events that come while the local realm is away are counted as dropped, and logged twice: the first, and the number.
+// Imported events that arrive while the local realm is unreachable are counted as dropped. They are logged twice: the
+// first event, and the total.
 func TestTheLocalRealmGoesAway(t *testing.T) {
 	tell(t, nil, both, func(t *testing.T, w *world) {
 		there := w.at(w.centre)

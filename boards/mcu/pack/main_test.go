@@ -47,7 +47,7 @@ func library(t *testing.T, version string) map[string]string {
 	return unpack(t, archive)
 }
 
-// The archive has what both library managers require, and nothing that is not of the library.
+// The archive has all files that both library managers require, and only files of the library.
 func TestPack(t *testing.T) {
 	files := library(t, "1.2.3")
 	for _, name := range []string{"LICENSE", "README.md", "keywords.txt", "src/runnel.c", "src/runnel.h", "src/runnel_arduino.h", "src/runnel_client.h",

@@ -24,7 +24,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// room is a router with one realm. Guests may do nothing under com.secret.
+// room is a router with one realm. Guests have no permission under com.secret.
 type room struct {
 	*edge.Router
 	t   *testing.T
@@ -325,7 +325,7 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-// The watch begins when it runs, and checks often enough to tell a short silence.
+// The watch begins when it runs, and checks often enough to detect a short silence.
 func TestWatchRuns(t *testing.T) {
 	for every, interval := range map[time.Duration]time.Duration{time.Hour: time.Second, 0: time.Second, time.Second: time.Second / 4, time.Millisecond: 10 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {

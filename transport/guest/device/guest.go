@@ -27,7 +27,7 @@ type Options struct {
 	Realm  string
 	Agent  string
 
-	Serve func(*memory.Conn) // serves the router's end of the session's connection; called on a goroutine of its own
+	Serve func(*memory.Conn) // serves the router's end of the session's connection; called in its own goroutine
 
 	Retain      bool          // readings are published as retained events
 	ExpectEvery time.Duration // the alarm for silence is raised after this time; 0: never

@@ -23,7 +23,7 @@ type watch struct {
 	mute   bool      // guarded by mu
 }
 
-// heard is a summary of what the device has sent.
+// heard is a summary of the device's data.
 type heard struct {
 	good   time.Time // of the last good reading; zero if there was none
 	bad    uint64    // lines since then that cannot be read

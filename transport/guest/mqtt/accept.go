@@ -203,7 +203,7 @@ func (c *Conn) putConnack(code packet.Code, err error) {
 	c.put(&p)
 }
 
-// reason appends a reason string, if the client wants one (3.1.2.11.7).
+// reason appends a reason string if the client accepts one (3.1.2.11.7).
 func (c *Conn) reason(list packet.Properties, err error) packet.Properties {
 	if err == nil || c.version < packet.V5 || !c.problems {
 		return list

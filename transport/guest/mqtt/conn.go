@@ -28,7 +28,7 @@ type Conn struct {
 	clean        bool   // clean start
 	bridge       bool   // the bridge extension of 3.1.1
 	assigned     bool   // the client sent no id
-	problems     bool   // the client wants reason strings
+	problems     bool   // the client accepts reason strings
 	keepAlive    uint16
 	ownKeepAlive bool // keepAlive is the listener's
 	asked        uint32
@@ -73,8 +73,8 @@ type Conn struct {
 	recs       []packet.Ack         // PUBRECs that wait until the ids are on disk
 	flight     flight
 	calls      int
-	mixed      bool // some subscriptions want the client's own messages and some do not
-	local      bool // some want them
+	mixed      bool // some subscriptions include the client's own messages, and some do not
+	local      bool // some include them
 
 	recording bool // record writes
 	retired   bool // see retire

@@ -56,7 +56,7 @@ func readDetails(d codec.Dict) (e details) {
 	return e
 }
 
-// event sends an EVENT to the client, if one of its filters wants it. The caller holds mu.
+// event sends an EVENT to the client if one of its filters matches. The caller holds mu.
 func (c *Conn) event(m *codec.Message) {
 	if c.dead || c.reasonSent {
 		return // a durable subscription keeps the event for the client's next connection
@@ -99,8 +99,8 @@ func (c *Conn) event(m *codec.Message) {
 	c.send(&p, publication)
 }
 
-// choose finds the filters that want a message: the greatest QoS and all identifiers apply (3.3.4). It reports false
-// if no filter wants it.
+// choose finds the filters that match a message: the greatest QoS and all identifiers apply (3.3.4). It returns false
+// if no filter matches.
 func (c *Conn) choose(s *subscription, publication wamp.ID, p *packet.Publish, n *notes) (wanted bool) {
 	for _, f := range s.filters {
 		if !f.matches(p.Topic) || f.options&packet.NoLocal != 0 && n.sender != "" && n.sender == c.tag() || f.group != nil && !f.group.chooses(c, publication) {

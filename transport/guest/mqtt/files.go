@@ -80,9 +80,9 @@ func (c *Conn) records() bool {
 }
 
 // record writes the ids of QoS 2 messages in flight before the client learns that the router has its message or its
-// release. A router that is killed therefore accepts no message twice. It makes one write in place of at most 3 KB,
-// and does not sync. The reader calls it with mu held; record releases mu during the write. After a failure there is
-// no file: the router would take new messages for repeated ones if the file still had the ids of released messages.
+// release. A router that is killed therefore accepts no message twice. It writes at most 3 KB in place, in one write,
+// and does not sync. The reader calls it with mu held; record releases mu during the write. After a failure there is no
+// file: the router would take new messages for repeated ones if the file still had the ids of released messages.
 func (c *Conn) record() {
 	if !c.records() {
 		return

@@ -13,7 +13,7 @@ import (
 	"runnel/transport/wire"
 )
 
-// Peers that are no MQTT clients, or that want too much before they have joined, are turned away at once.
+// Peers that are not MQTT clients, or that request too much before they have joined, are disconnected at once.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "")
@@ -84,7 +84,7 @@ func TestReasonArrives(t *testing.T) {
 	}
 }
 
-// A client that was told the reason cannot keep its connection: neither by writing on, nor by leaving it open.
+// A client that got the reason cannot keep its connection, neither by further writes nor by silence.
 func TestLingeringIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "")
@@ -102,7 +102,7 @@ func TestLingeringIsBounded(t *testing.T) {
 	}
 }
 
-// peer is a stream from a client that sends nothing, or as much as it can.
+// peer is a stream from a client that is silent, or sends as much as it can.
 type peer struct {
 	sends  bool
 	read   int

@@ -217,7 +217,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// DISCONNECT may end the session. It does not come back after a restart.
+// DISCONNECT may end the session. A restart does not restore it.
 func TestExpiryInDisconnect(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, t.TempDir())

@@ -72,7 +72,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// Without the right to durable subscriptions nothing is kept, and the client learns it.
+// Without the right to durable subscriptions, events are not kept, and the client gets an error.
 func TestNotKept(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "")
@@ -112,7 +112,7 @@ func TestExpired(t *testing.T) {
 		t.Error("the session is present")
 	}
 	d.sub(1, "k")
-	d.pub(packet.Publish{Topic: "other", QoS: 1}) // nothing came before it
+	d.pub(packet.Publish{Topic: "other", QoS: 1}) // no message preceded it
 }
 
 // A file that was not written by a Broker is ignored.

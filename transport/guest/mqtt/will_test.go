@@ -53,7 +53,7 @@ func (d *device) willed() {
 	}
 }
 
-// quiet checks that nothing has come.
+// quiet checks that no event has arrived.
 func (d *device) quiet() {
 	d.Helper()
 	d.pub(packet.Publish{Topic: "end"})
@@ -113,7 +113,7 @@ func TestForbiddenWill(t *testing.T) {
 	w.quiet()
 }
 
-// A will with a delay is published later, also after a restart of the router, and not if the client comes back.
+// A will with a delay is published later, also after a restart of the router, but not if the client reconnects.
 func TestWillDelay(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, t.TempDir())
@@ -121,7 +121,7 @@ func TestWillDelay(t *testing.T) {
 	d := s.join(packet.V5, "dev", ada, kept, will(3600))
 	d.up()
 	d.conn.Close()
-	d = s.join(packet.V5, "dev", ada, kept, will(3600)) // it comes back
+	d = s.join(packet.V5, "dev", ada, kept, will(3600)) // it reconnects
 	d.up()
 	w.quiet()
 	d.conn.Close()
@@ -151,7 +151,7 @@ func TestWillDelay(t *testing.T) {
 
 	d = s.join(packet.V5, "dev", ada, kept, will(1))
 	d.up()
-	w.pub(packet.Publish{Topic: "will", Retain: true}) // nothing is retained
+	w.pub(packet.Publish{Topic: "will", Retain: true}) // no event is retained
 	w.message()
 	s.door.Broker.Close()
 	kit.Must(t, s.router.Close(context.Background()))
@@ -175,7 +175,7 @@ func TestPacketsAtOnce(t *testing.T) {
 	}
 }
 
-// A message under way keeps its id when the client comes back (4.4), and one of QoS 2 comes once.
+// A message in flight keeps its id when the client reconnects (4.4). A message of QoS 2 arrives once.
 func TestRedelivery(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]packet.Version{"3.1.1": packet.V311, "5": packet.V5} {

@@ -19,7 +19,7 @@ type request struct {
 	options map[string]any
 }
 
-// parse makes a request of a body. If the path names the URI, the body is a list (arguments), a map (keyword
+// parse makes a request from a body. If the path names the URI, the body is a list (arguments), a map (keyword
 // arguments), or a map of args, kwargs and options. Otherwise it is a map of the third kind, with the URI under key.
 func parse(body []byte, uri, key string) (*request, error) {
 	p := &request{uri: uri}
@@ -172,7 +172,7 @@ func addOption(set map[string]any, known map[string]kind, name string, v any) er
 // general lists the parameters of a query that are not WAMP options.
 var general = map[string]bool{"realm": true, "key": true, "timestamp": true, "seq": true, "nonce": true, "signature": true}
 
-// parse makes a value of a parameter, as it would be in the options of a body.
+// parse converts a parameter to a value, as in the options of a body.
 func (k kind) parse(text string) any {
 	switch k {
 	case flag:

@@ -13,8 +13,8 @@ const (
 	defaultCall = 30 * time.Second
 	maxCall     = 10 * time.Minute
 
-	// callGrace is how long after a call's timeout its client still waits. A callee that measures the timeout answers with an
-	// error of its own.
+	// callGrace is how long after a call's timeout its client still waits. A callee that measures the timeout answers
+	// with its own error.
 	callGrace = 2 * time.Second
 )
 

@@ -220,7 +220,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A webhook whose session is killed joins again and continues with the event that was under way.
+// A webhook whose session is killed joins again and continues with the event in flight.
 func TestWebhookRejoins(t *testing.T) {
 	h := newHooked(t)
 	h.answer.Store(status(500))

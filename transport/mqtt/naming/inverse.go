@@ -177,7 +177,7 @@ func note(found map[int]string, n int, component string) bool {
 	return true
 }
 
-// join makes a URI of the components.
+// join makes a URI from components.
 func (v *Inverse) join(found map[int]string) (uri string, ok bool) {
 	if v.pattern.Match == wamp.Exact {
 		return v.pattern.URI, true

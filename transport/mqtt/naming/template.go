@@ -9,10 +9,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Template is the mqtt_topic of a rule: a topic as the broker wants it, with fields in braces that stand for parts of
-// the URI: {4} is its fourth component, {4...} are the fourth and all later ones, as a level each, and {uri} is the
-// whole URI as one level. Text outside braces is used as written: it may begin with "/" or "$", and contain blanks,
-// dots and empty levels. {{ and }} stand for braces.
+// Template is the mqtt_topic of a rule: a topic of the broker, with fields in braces for parts of the URI. {4} is its
+// fourth component, {4...} are the fourth and all later ones, as a level each, and {uri} is the whole URI as one level.
+// Text outside braces is used as written: it may begin with "/" or "$", and contain blanks, dots and empty levels. {{
+// and }} are literal braces.
 //
 // Resolve replaces the fields that the rule's pattern determines. The remaining fields are the parts that vary.
 type Template struct{ parts []part }

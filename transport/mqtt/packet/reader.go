@@ -19,7 +19,7 @@ var ErrTooLarge = errors.New("the message is too large")
 
 // Error is a violation of the protocol. The connection cannot be used any longer.
 type Error struct {
-	Code Code // to tell the peer
+	Code Code // for the peer
 	Text string
 }
 

@@ -13,7 +13,7 @@ import (
 type Kind uint8
 
 const (
-	Silence    Kind = iota // nothing at all
+	Silence    Kind = iota // no data
 	Unreadable             // unreadable bytes: a wrong baud rate or an unknown protocol
 	Text                   // lines of text
 	KeyValue               // lines of names and values
@@ -56,7 +56,7 @@ func (g Guess) final() bool {
 	return g.Sure && (g.Kind == JSON || g.Kind == NMEA || g.Kind >= Known)
 }
 
-// enough is how many pieces make a guess sure.
+// enough is the number of pieces that make a guess certain.
 const enough = 3
 
 // Identify guesses the protocol of received bytes.

@@ -85,8 +85,8 @@ func TestSharedFlag(t *testing.T) {
 	}
 }
 
-// TestOverheadOfPlainFrames holds that each of several frames in a row takes Overhead octets more than its info if nothing
-// is escaped.
+// TestOverheadOfPlainFrames: each of several consecutive frames takes Overhead octets more than its info if no octet is
+// escaped.
 func TestOverheadOfPlainFrames(t *testing.T) {
 	for _, size := range []int{0, 1, 128} {
 		f := Frame{1, 0, make([]byte, size)} // no octet of these frames is escaped
@@ -186,8 +186,8 @@ func TestCountersAdd(t *testing.T) {
 	}
 }
 
-// FuzzDecoder holds that whatever arrives, a frame that comes out is no longer than agreed on and, sent again, is the
-// same; and that a frame behind the noise gets through.
+// FuzzDecoder: for any input, a decoded frame is at most as long as agreed, and encoding and decoding it again gives
+// the same frame. A frame after the noise is decoded.
 func FuzzDecoder(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(octets(f, v.wire), uint8(128))

@@ -63,7 +63,7 @@ func TestReceiverFull(t *testing.T) {
 		sent++
 	}
 	r.sends(fmt.Sprintf("RNR %d resp", sent%modulus))
-	// A window of frames may be under way, and it still fits.
+	// A window of frames may be in flight, and it still fits.
 	for range 3 {
 		r.gets(fmt.Sprintf("I %d,0 %s", sent%modulus, frame))
 		sent++

@@ -11,7 +11,8 @@ const (
 	identityHead    = 8
 )
 
-// Identity is what an end tells about itself: 01 | k | N1, 16 bits | boot id, 32 bits | name. Numbers are little-endian.
+// Identity is an end's description of itself: 01 | k | N1, 16 bits | boot id, 32 bits | name. Numbers are
+// little-endian.
 type Identity struct {
 	Window, Info int
 	BootID       uint32

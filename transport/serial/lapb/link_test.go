@@ -119,7 +119,7 @@ func TestTimeout(t *testing.T) {
 	r.after(1)
 	r.sends("I 0,0 P a; RR 0 P")
 	r.Send([]byte("c"))
-	r.sends("") // nothing new before the answer
+	r.sends("") // no new frame before the answer
 	r.gets("RR 1 F resp")
 	r.sends("I 1,0 b; I 2,0 c")
 	r.gets("RR 1 F resp") // to the second poll

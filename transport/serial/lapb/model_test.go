@@ -138,7 +138,7 @@ func model(t *testing.T, seed uint64, halfDuplex bool) {
 			f.Info = bytes.Clone(f.Info)
 			at := now.Add(time.Duration(r.IntN(int(e.link.c.T1 / 4))))
 			if n := len(other.line); n > 0 {
-				at = latest(at, other.line[n-1].at) // nothing overtakes on a wire
+				at = latest(at, other.line[n-1].at) // octets on a wire keep their order
 			}
 			other.line = append(other.line, flight{f, at})
 		}

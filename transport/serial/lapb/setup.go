@@ -62,9 +62,9 @@ func (l *Link) receiveCall(p bool) {
 	case l.phase == calling:
 		l.acceptCall()
 	case !l.heard:
-		// This SABM began the current connection and is sent again because the UA was late or lost, or it comes from
-		// another end that has restarted meanwhile. As nothing was received from that end, it has acknowledged nothing,
-		// and all octets can still be sent: the connection is as good as a new one.
+		// This SABM is a repetition of the one that began the current connection, because the UA was late or lost. Or
+		// it comes from another end that has restarted meanwhile. No frame has arrived from that end, so it has
+		// acknowledged none, and all octets can still be sent: the connection equals a new one.
 	default:
 		l.disconnect(ErrRestarted)
 		if l.stopping {
@@ -117,7 +117,7 @@ func (l *Link) receiveUA() {
 	}
 }
 
-// refused takes a DM or FRMR. Without a connection it says nothing new, as the next SABM is due anyway.
+// refused handles a DM or FRMR. Without a connection it has no effect, because the next SABM is due anyway.
 func (l *Link) refused(kind byte) {
 	if l.phase != connected {
 		return

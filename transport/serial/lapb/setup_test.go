@@ -150,7 +150,7 @@ func TestStrangeFrames(t *testing.T) {
 		r := newRig(t, Config{NoXID: true})
 		r.sends("SABM P")
 		r.gets(frame)
-		r.sends("") // the SABM that is under way says it
+		r.sends("") // the SABM in flight has this effect
 		r.after(r.c.T1)
 		r.sends("DM F; SABM P")
 		for range 3 {
@@ -231,7 +231,7 @@ func TestStop(t *testing.T) {
 		t.Error("not stopped without an answer")
 	}
 
-	// An end that accepts nothing does not delay it.
+	// An end that does not accept data does not delay it.
 	r = connectedRig(t, Config{})
 	r.Send([]byte("bye"))
 	r.sends("I 0,0 bye")

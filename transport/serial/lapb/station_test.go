@@ -154,7 +154,7 @@ func TestCloseStation(t *testing.T) {
 	})
 }
 
-// TestCloseIsBounded closes while the other end accepts nothing, and while there is no other end.
+// TestCloseIsBounded closes while the other end does not accept data, and while there is no other end.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &cable{baud: 115200}
@@ -177,7 +177,7 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// stuck is a port that accepts nothing.
+// stuck is a port that never accepts data.
 type stuck struct {
 	closed chan struct{}
 	once   sync.Once

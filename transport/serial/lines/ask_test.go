@@ -62,7 +62,7 @@ func TestAsk(t *testing.T) {
 			{"hello", 100 * ms},   // not answered,
 			{"hello", 2100 * ms},  // so again
 			{"S\r\n", 5100 * ms},  // answered
-			{"tare", 8100 * ms},   // nothing to wait for
+			{"tare", 8100 * ms},   // no answer to wait for
 			{"S\r\n", 10100 * ms}, // not answered
 			{"S\r\n", 15100 * ms}, // not answered
 			{"tare", 17100 * ms},  // late by the timeout

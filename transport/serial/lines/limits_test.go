@@ -27,7 +27,7 @@ func TestNoiseLimits(t *testing.T) {
 		if got := s.State().BaudSuspect; got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
-		s.countBad([]byte("\xff\xfe"), errUTF8, noon) // not legible: nothing speaks against it
+		s.countBad([]byte("\xff\xfe"), errUTF8, noon) // not readable, so it is accepted
 		if got := s.State().BaudSuspect; got != c.want {
 			t.Errorf("%s, and a line that is not text: %v", c.name, got)
 		}

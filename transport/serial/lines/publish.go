@@ -257,7 +257,7 @@ func (n number64) of(a Aggregate, last any) (any, bool) {
 	return reading.Scale{Offset: v}.Apply(0), true // rounds
 }
 
-// filtered returns a function that publishes the readings which the configuration wants as events, and one that ends it.
+// filtered returns a function that publishes the readings selected by the configuration, and a function that ends it.
 func (s *Sensor) filtered(publish func(reading.Event)) (filter func(reading.Event), stop func()) {
 	if s.publisher == nil {
 		return publish, func() {}

@@ -27,7 +27,7 @@ func IsName(text string) bool {
 	return text != "" && len(text) <= 40
 }
 
-// Pairs reports whether a line has values with names, as the format KeyValue reads it, and nothing else but units. At least half
+// Pairs reports whether a line has only values with names, as the format KeyValue reads them, and units. At least half
 // of the values must begin like a number: otherwise it is more likely a message for people.
 func Pairs(line string) bool {
 	pairs, numbers := 0, 0

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Text is a code if it has many digits and nothing else, and a name if it begins with a letter.
+// Text is a code if it consists of many digits, and a name if it begins with a letter.
 func TestCodesAndNames(t *testing.T) {
 	for text, want := range map[string]struct{ code, name bool }{
 		"12345678": {code: true}, "1234567": {}, "1234.5678": {}, "1234567a": {}, "": {},
@@ -19,7 +19,7 @@ func TestCodesAndNames(t *testing.T) {
 	}
 }
 
-// A line of pairs has names with values, of which at least half are numbers, and nothing else but units.
+// A line of pairs has only names with values and units. At least half of the values are numbers.
 func TestPairs(t *testing.T) {
 	for line, want := range map[string]bool{
 		"t=21.5":               true,

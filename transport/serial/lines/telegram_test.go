@@ -87,7 +87,7 @@ func TestFramer(t *testing.T) {
 	}
 }
 
-// A device that sends nothing but beginnings of telegrams costs bounded work.
+// A device that sends only beginnings of telegrams causes bounded work.
 func TestFramerCredit(t *testing.T) {
 	c := Telegram{Begin: []byte("A"), Length: MaxTelegram, Max: MaxTelegram, Check: Check{Name: "crc16-arc"}}
 	if got := len(framed(t, c, strings.Repeat("A", 8*MaxTelegram))); got > 8*creditPerByte {
@@ -223,7 +223,7 @@ func (s *slow) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// A telegram that ends by silence is published then, not with the next one. Counters tell wrong checks.
+// A telegram that ends by silence is published then, not with the next one. Counters show wrong checks.
 func TestTelegramSensor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := parser(t, Config{Format: Bytes, Fields: []Field{{Name: "v", Binary: Uint16, At: 1}}, Telegram: &Telegram{Silence: 20 * time.Millisecond, Check: Check{Name: "sum8"}}})

@@ -181,7 +181,7 @@ func TestNeverSilent(t *testing.T) {
 	})
 }
 
-// An echo may come in pieces, and looks like a broken answer then.
+// An echo may arrive in pieces, and then looks like a broken answer.
 func TestEchoInPieces(t *testing.T) {
 	sent := request(1, readHolding, 0, 1)
 	answer := seal([]byte{1, readHolding, 2, 0, 7})

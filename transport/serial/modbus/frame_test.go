@@ -27,7 +27,7 @@ func TestAnswerSize(t *testing.T) {
 	}
 }
 
-// FuzzAnswer holds that whatever arrives, what comes out is a whole frame of the slave that was asked.
+// FuzzAnswer: for any input, the result is a whole frame of the requested slave.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("\x01\x03\x02\x00\xd7\xf8\x1a"), true)
 	f.Add(seal([]byte{1, 0x83, 2}), false)

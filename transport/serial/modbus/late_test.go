@@ -198,7 +198,7 @@ func survive(t *testing.T, c trouble, seed uint64) {
 	time.Sleep(3 * time.Minute)
 	b.Close()
 	<-done
-	time.Sleep(time.Minute) // what is still under way
+	time.Sleep(time.Minute) // the pending request
 	least := 1 << 30
 	for _, p := range config.Points {
 		least = min(least, right[fmt.Sprint(p.Slave, " ", p.Name)])

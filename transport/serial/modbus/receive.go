@@ -5,7 +5,7 @@ import "bytes"
 // receiver finds frames in received octets.
 type receiver struct {
 	tracker     *tracker
-	echoes      bool   // requests come back as echoes, as with some adapters
+	echoes      bool   // the port echoes requests, as with some adapters
 	request     []byte // the pending request while its echo may arrive, otherwise nil
 	buf         []byte
 	broken      map[[2]byte]bool // slaves and functions of frames with a wrong CRC

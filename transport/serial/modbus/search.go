@@ -144,7 +144,7 @@ func (s *Search) exchange(request []byte) ([]byte, error) {
 	}
 }
 
-// find returns the answer to a request in received bytes, or nil. It notes all slaves that have sent a frame.
+// find returns the answer to a request in received bytes, or nil. It records all slaves that have sent a frame.
 func (s *Search) find(octets, request []byte) []byte {
 	for ; len(octets) >= exceptionSize; octets = octets[1:] {
 		function, n := octets[1]&^failed, answerSize(octets)

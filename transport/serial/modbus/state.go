@@ -7,7 +7,7 @@ import (
 
 // State is the state of a bus.
 type State struct {
-	Echo   bool // requests come back as echoes
+	Echo   bool // the port echoes requests
 	Slaves []SlaveState
 }
 

@@ -85,7 +85,7 @@ func TestTCP(t *testing.T) {
 	})
 }
 
-// TestTCPFrames holds what goes out and what comes in, octet for octet.
+// TestTCPFrames checks the sent and received octets.
 func TestTCPFrames(t *testing.T) {
 	var out bytes.Buffer
 	in := "\x00\x01\x00\x00\x00\x05\x11\x03\x02\x00\xd7" + // the answer
@@ -145,7 +145,7 @@ func TestTCPWriteFails(t *testing.T) {
 	}
 }
 
-// FuzzTCP holds that whatever a server sends, frames come out whole.
+// FuzzTCP: for any input from a server, the decoded frames are complete.
 func FuzzTCP(f *testing.F) {
 	f.Add([]byte("\x00\x01\x00\x00\x00\x05\x11\x03\x02\x00\xd7"))
 	f.Fuzz(func(t *testing.T, in []byte) {

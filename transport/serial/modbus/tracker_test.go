@@ -126,7 +126,7 @@ func TestMissingAnswer(t *testing.T) {
 	d.send(reads(1))
 	sent := d.now
 	d.waits(reads(2), testWire+giveUp*testTimeout)
-	d.waits(reads(1), testWire+giveUp*testTimeout) // it is under way
+	d.waits(reads(1), testWire+giveUp*testTimeout) // it is pending
 	d.after(testWire + testTimeout)
 	d.missed(reads(1), false)
 	d.waits(reads(1), sent.Add(testWire+2*testTimeout).Sub(d.now))

@@ -23,8 +23,8 @@ func (e element) unit() string {
 	return units[number]
 }
 
-// scaled returns a value as a bool, a number or text. A number is multiplied by ten to the power of the scaler. ok is false for
-// values without a meaning of their own: lists, and those that are not there.
+// scaled returns a value as a bool, a number or text. A number is multiplied by ten to the power of the scaler. ok is
+// false for lists and missing values, which have no meaning of their own.
 func (e element) scaled(scaler element) (v any, ok bool) {
 	switch e.kind {
 	case boolean:

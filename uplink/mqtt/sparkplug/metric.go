@@ -90,7 +90,7 @@ func (n *Node) device(name string) (*device, error) {
 	return d, nil
 }
 
-// learn records the values of an event. current says that they are newer than all before, not values that have waited.
+// learn records the values of an event. current means that they are newer than all earlier values, and have not waited.
 func (n *Node) learn(name string, list []sample, at uint64, current bool) (*device, error) {
 	d, err := n.device(name)
 	if err != nil {

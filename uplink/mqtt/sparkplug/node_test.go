@@ -128,7 +128,7 @@ func TestBirths(t *testing.T) {
 	d.sent("DDATA meter")
 	d.say("meter", 3, minute(3), Argument{"t", int64(3)}, Argument{"on", true})
 	d.sent("DBIRTH meter", "DDATA meter")
-	d.say("meter", 4, minute(4), Argument{"none", nil}) // nothing is known of it
+	d.say("meter", 4, minute(4), Argument{"none", nil}) // it is unknown
 	d.sent()
 	d.begin(d.conn) // is born already
 	if d.sent(); d.conn.born != 1 {

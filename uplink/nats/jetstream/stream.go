@@ -47,7 +47,7 @@ func (j *JetStream) CreateStream(ctx context.Context, config StreamConfig) (info
 	return info, err
 }
 
-// SetSubjects changes the subjects of a stream and nothing else.
+// SetSubjects changes only the subjects of a stream.
 func (j *JetStream) SetSubjects(ctx context.Context, stream string, subjects []string) error {
 	var info struct {
 		Config map[string]json.RawMessage `json:"config"` // with the fields that StreamConfig does not know

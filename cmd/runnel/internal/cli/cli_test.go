@@ -50,7 +50,8 @@ func newProgram() (root *cobra.Command, got *[]string) {
 	return root, got
 }
 
-// A negative number is an argument, not a bundle of flags, except where a flag wants a value or the command takes no numbers.
+// A negative number is an argument, not a bundle of flags, unless a flag needs a value or the command accepts no
+// numbers.
 func TestNegativeNumbers(t *testing.T) {
 	for _, c := range []struct {
 		line string

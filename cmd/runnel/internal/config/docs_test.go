@@ -12,7 +12,7 @@ import (
 	"runnel/transport/serial/lines"
 )
 
-// The section of each table tells of all its keys, and the documented example is valid.
+// The section of each table describes all its keys, and the documented example is valid.
 func TestConfigIsDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../../../docs/config.md")
 	if err != nil {

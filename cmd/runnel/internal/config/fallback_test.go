@@ -163,7 +163,7 @@ func TestQueueOfAnUplink(t *testing.T) {
 	}
 }
 
-// Without a data directory nothing has a place.
+// Without a data directory no part has a path on disk.
 func TestPlacesOfData(t *testing.T) {
 	none, some := &Config{KeepsNothing: true}, &Config{Node: Node{Data: "/data"}}
 	for what, at := range map[string]func(*Config) string{

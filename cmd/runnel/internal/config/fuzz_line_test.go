@@ -290,8 +290,8 @@ func modbusCRC(frame []byte) []byte {
 	return binary.LittleEndian.AppendUint16(append([]byte{}, frame...), crc)
 }
 
-// FuzzLine makes a configuration of the first input. If it is accepted, the device says the second, and nothing panics, hangs or
-// holds more memory than its bounds.
+// FuzzLine reads the first input as a configuration. If that is valid, the device sends the second input. The code must
+// not panic, hang or hold more memory than its bounds.
 func FuzzLine(f *testing.F) {
 	for i := range 12 {
 		config := make([]byte, 90)

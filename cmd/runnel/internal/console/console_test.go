@@ -92,7 +92,7 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// The files name nothing outside of the console, and every file that they import is there.
+// The files refer only to the console itself, and every file that they import exists.
 func TestFiles(t *testing.T) {
 	total := 0
 	imports := regexp.MustCompile(`from '\./([^']+)'`)

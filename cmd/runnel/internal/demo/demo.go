@@ -293,7 +293,7 @@ func (s *stage) hints() {
 `, s.edge, s.centre, setPoint)
 }
 
-// verdict returns an error that names the parts that have seen nothing.
+// verdict returns an error that names the parts without results.
 func (s *stage) verdict() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -125,7 +125,7 @@ func TestLinkWithACertificate(t *testing.T) {
 	}
 }
 
-// The centre of a node with an identity of its own at the centre does not enrol it.
+// A centre does not enrol a node that has another identity there.
 func TestAdmitAnotherIdentity(t *testing.T) {
 	e := &examination{config: &config.Config{Node: config.Node{ID: "gw-1"}}}
 	for authid, enrols := range map[string]bool{"gw-1": true, "plant/gw-1": false} {

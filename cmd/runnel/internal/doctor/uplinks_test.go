@@ -51,7 +51,7 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
-// A link that is up at another URL makes an error a warning. Names are the check "network"'s concern.
+// A link that is up at another URL makes an error a warning. The check "network" covers names.
 func TestUnreached(t *testing.T) {
 	at, _ := url.Parse("tcp://centre.example:8080")
 	local, _ := url.Parse("tcp://centre.local:8080")

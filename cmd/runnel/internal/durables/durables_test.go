@@ -163,7 +163,7 @@ func TestReading(t *testing.T) {
 	}
 }
 
-// A consumer of a subscription that an operator drops hears why, with the topic.
+// If an operator drops a subscription, its consumer gets the reason and the topic.
 func TestDropped(t *testing.T) {
 	p := newPlant(t)
 	r, ended := &Reading{Durable: client.Durable{Name: "own"}}, make(chan error, 1)
@@ -176,7 +176,7 @@ func TestDropped(t *testing.T) {
 	}
 }
 
-// Flags that make no sense together are refused before the command runs.
+// Contradicting flags are rejected before the command runs.
 func TestFlags(t *testing.T) {
 	for args, want := range map[string]string{
 		"a.b": "", "a.b c.d --retained": "", "a.b --durable x": "", "a.b --durable x --from all": "", "--durable x": "", "a.b --durable x --json": "",

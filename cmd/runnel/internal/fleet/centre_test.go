@@ -142,7 +142,7 @@ func ask(t *testing.T, o *client.Client, procedure string, p client.Payload) (re
 	return nil, ""
 }
 
-// token has the operator make a token for one node.
+// token makes the operator create a token for one node.
 func token(t *testing.T, o *client.Client, more map[string]any) string {
 	t.Helper()
 	options := map[string]any{"role": "gateway", "uses": 1, "expires": 3600}

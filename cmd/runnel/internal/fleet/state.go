@@ -268,7 +268,7 @@ func (s *states) fill(n *NodeReport) bool {
 	n.Up, n.LastSeen, n.OfflineSince, n.Began = len(e.links) > 0, e.LastSeen, e.OfflineSince, e.Began
 	n.OnlineSince, n.Role, n.Address = e.online, e.Role, e.Address
 	if n.Up {
-		n.LastSeen = time.Now().UTC().Truncate(time.Second) // the link tells
+		n.LastSeen = time.Now().UTC().Truncate(time.Second) // from the link
 	}
 	r := e.Report
 	if r.Node != n.ID {

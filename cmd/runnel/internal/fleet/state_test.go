@@ -69,7 +69,8 @@ func TestStatesAreKept(t *testing.T) {
 	kit.Must(t, none.Run(done()))
 }
 
-// The links of a node are bounded, as are the nodes. The newest link tells, and the last one that ends makes the node offline.
+// The links of a node and the nodes are bounded. The newest link determines the state. The node goes offline with its
+// last link.
 func TestLinks(t *testing.T) {
 	r := open(t, "")
 	k := key{"a", "gw-1"}

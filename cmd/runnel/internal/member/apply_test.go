@@ -96,7 +96,7 @@ func TestApplied(t *testing.T) {
 	}
 }
 
-// Without the link the file of before comes back, or none.
+// If the link stays down, the previous file is restored, or the file is removed.
 func TestRolledBack(t *testing.T) {
 	for _, before := range []string{"", "old"} {
 		p := newPlace(t)
@@ -117,7 +117,7 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// A file that cannot be applied changes nothing, nor does an invalid one or a dry run.
+// A file that cannot be applied changes nothing. Neither does an invalid file or a dry run.
 func TestNotApplied(t *testing.T) {
 	p := newPlace(t)
 	kit.Must(t, os.WriteFile(p.file, []byte("old"), 0o600))
@@ -152,7 +152,7 @@ func TestNotApplied(t *testing.T) {
 	}
 }
 
-// A file that cannot be written leaves nothing behind. The remedy is for a directory that is missing or closed.
+// A failed write leaves no file. The remedy names a missing or unwritable directory.
 func TestNotWritten(t *testing.T) {
 	p := newPlace(t)
 	kit.Must(t, os.Mkdir(p.file, 0o700))

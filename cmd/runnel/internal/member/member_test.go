@@ -68,7 +68,7 @@ func serve(t *testing.T, c *client.Client, procedures map[string]client.Handler)
 	}
 }
 
-// entered lets a node in and waits for the end of its call.
+// entered admits a node and waits for the end of its call.
 func entered(ended chan<- error) client.Handler {
 	return func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		inv.Progress(client.Args(0, ""))

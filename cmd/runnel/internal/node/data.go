@@ -17,7 +17,7 @@ import (
 // lock is held until the file is closed, or the process ends.
 //
 // If another router holds the lock of a configured directory, that is an error. If it holds the lock of the default
-// directory, the node keeps nothing on disk, and sets c.KeepsNothing. A directory that cannot be written is not
+// directory, the node stores nothing on disk, and sets c.KeepsNothing. A directory that cannot be written is not
 // locked; the parts that keep data there report it.
 func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
 	dir := config.DataDir(c)

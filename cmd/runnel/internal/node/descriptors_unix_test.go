@@ -4,7 +4,7 @@ package node
 
 import "testing"
 
-// A Unix system tells how many files the process may open.
+// A Unix system reports how many files the process may open.
 func TestDescriptorsAreKnown(t *testing.T) {
 	if newDescriptors() == nil {
 		t.Error("connections are not limited")

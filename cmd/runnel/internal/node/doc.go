@@ -1,5 +1,5 @@
-// Package node makes a running router of a configuration: the realms, listeners, serial lines, uplinks and metrics around an
-// edge.Router. It is the only package that knows all of their types.
+// Package node builds a running router from a configuration: the realms, listeners, serial lines, uplinks and metrics
+// around an edge.Router. It is the only package that uses all of their types.
 //
 //	node.go       Node: New builds the parts, Run starts them, waits, and stops them in reverse
 //	plan.go       Plan compares two configurations; it is pure

@@ -16,7 +16,7 @@ import (
 	"runnel/test/kit"
 )
 
-// The node checks its own installation. A role that may not call runnel.* learns nothing.
+// The node checks its own installation. A role that may not call runnel.* gets no result.
 func TestDoctor(t *testing.T) {
 	l := site(t, "gw-1")
 	n := l.start(nodes, func(o *Options) { o.File = l.file })

@@ -12,7 +12,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// full is a file that takes nothing more.
+// full is a file that accepts no more data.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

@@ -85,7 +85,7 @@ func TestLimited(t *testing.T) {
 	connect()
 	open(0)
 	near[1].Close()
-	near[1].Close() // makes no further room
+	near[1].Close() // frees no more slots
 	connect()       // 0 and 2 are open
 	open(0)
 	open(2)

@@ -62,7 +62,7 @@ func TestReloadWebhooks(t *testing.T) {
 	}
 	publish(1)
 	expect("/1[1]")
-	for i := 2; i < 12; i += 2 { // the event that is under way when the webhook ends is the first of the next one
+	for i := 2; i < 12; i += 2 { // the event in flight at the end of the webhook is the first event of the next one
 		become("webhook erp started again", hook(fmt.Sprintf("/fail%d", i), ""))
 		publish(i)
 		publish(i + 1)

@@ -51,7 +51,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// Flags that make no sense together are errors before a connection is tried.
+// Contradicting flags are errors before a connection attempt.
 func TestOptions(t *testing.T) {
 	dir := t.TempDir()
 	key := kit.Write(t, dir, "key", strings.Repeat("00", 32))

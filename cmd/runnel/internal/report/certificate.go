@@ -12,7 +12,7 @@ type Certificate struct {
 	Expires time.Time `json:"expires"`
 	Expiry  float64   `json:"expiry"`            // seconds until then; negative: it has expired
 	Trouble string    `json:"trouble,omitempty"` // why the files cannot be used now; the certificate in use is an older one
-	Alarm   string    `json:"alarm,omitempty"`   // what needs an operator's attention; "": nothing
+	Alarm   string    `json:"alarm,omitempty"`   // text for the operator; "": no action needed
 }
 
 func newCertificate(pair *transport.KeyPair) *Certificate {

@@ -75,7 +75,7 @@ type Lines struct {
 	NotUTF8     uint64    `json:"not_utf8"`
 	Long        uint64    `json:"long"`
 	Check       uint64    `json:"check_errors"` // telegrams with a wrong check; they are among Bad
-	Ignored     uint64    `json:"ignored"`      // lines that the configuration does not want
+	Ignored     uint64    `json:"ignored"`      // lines that the configuration excludes
 	Partial     uint64    `json:"partial"`      // lines that began before the port was opened
 	BadFields   uint64    `json:"bad_fields"`   // fields left out of good lines
 	BadField    string    `json:"bad_field,omitempty"`

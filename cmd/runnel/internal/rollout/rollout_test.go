@@ -98,7 +98,7 @@ func TestCentreRestarts(t *testing.T) {
 	}
 }
 
-// A rollout that is interrupted says so for the nodes under way.
+// An interrupted rollout reports that for the nodes in progress.
 func TestInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	_, at := newCentre(t, map[string]client.Handler{

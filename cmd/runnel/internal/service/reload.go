@@ -38,7 +38,7 @@ func runtimeDir() string {
 	return dir
 }
 
-// Reloading tells the service manager that a reload begins. The caller calls done with the outcome.
+// Reloading notifies the service manager of a reload's beginning. The caller calls done with the outcome.
 func Reloading(log *slog.Logger) (done func(changes []string, err error)) {
 	o := outcome{PID: os.Getpid(), Began: monotonic()}
 	Notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", o.Began), log)

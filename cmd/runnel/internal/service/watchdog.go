@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Watchdog tells systemd that the router works, for as long as probe succeeds, until ctx is done. The unit's WatchdogSec
-// sets how long systemd waits for the next message before it kills the process and starts it again. Without WatchdogSec it
-// returns at once.
+// Watchdog notifies systemd that the router works, as long as probe succeeds, until ctx is done. The unit's WatchdogSec
+// sets how long systemd waits for the next message before it kills the process and starts it again. Without WatchdogSec
+// it returns at once.
 func Watchdog(ctx context.Context, probe func(context.Context) error, log *slog.Logger) {
 	limit := watchdogTime()
 	if limit == 0 {

@@ -173,7 +173,7 @@ func (l *Line) table() string {
 func (l *Line) registers() string {
 	var b strings.Builder
 	requests := l.Detected.Requests
-	if len(requests) == 0 { // only answers were heard
+	if len(requests) == 0 { // the port received only answers
 		requests = []modbus.Request{{Slave: 1, Count: 1}}
 	}
 	for _, r := range requests {

@@ -272,7 +272,7 @@ func TestEqualAddresses(t *testing.T) {
 	}
 }
 
-// A line with a profile has the profile's settings, as far as the device was not heard with others.
+// A line with a profile has the profile's settings, except for settings that the device was detected with.
 func TestTextOfALineWithAProfile(t *testing.T) {
 	scale, err := config.FindProfile("", "a-and-d")
 	kit.Must(t, err)

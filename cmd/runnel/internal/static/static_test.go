@@ -69,7 +69,7 @@ func (p *page) ask(t *testing.T, method, target string, header ...string) (*http
 	return r, string(body)
 }
 
-// TestFiles: each path is answered with its file and type, and nothing leads out of the directory.
+// TestFiles: each path is answered with its file and type. No path leads out of the directory.
 func TestFiles(t *testing.T) {
 	p := serve(t, Options{})
 	for _, c := range []struct {
@@ -226,7 +226,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// TestSlow: a client that takes nothing is disconnected, and holds no file meanwhile.
+// TestSlow: a client that does not read is disconnected, and holds no file meanwhile.
 func TestSlow(t *testing.T) {
 	p := serve(t, Options{Stall: 100 * time.Millisecond})
 	p.big(t)

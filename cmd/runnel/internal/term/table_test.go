@@ -23,7 +23,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// A report that goes neither to a terminal nor to a program is folded at 80 columns, and PrintWide folds nothing.
+// A report that goes neither to a terminal nor to a program is folded at 80 columns. PrintWide never folds.
 func TestPrint(t *testing.T) {
 	var b bytes.Buffer
 	long := strings.Repeat("word ", 20)

@@ -64,7 +64,7 @@ func TestPasswordIsNotShown(t *testing.T) {
 			}))
 			answered <- answer{password, err}
 		}()
-		<-ready // the terminal shows nothing by then
+		<-ready // the terminal no longer echoes by then
 		if _, err := keyboard.WriteString(c.first + "\n" + c.second + "\n"); err != nil {
 			t.Fatal(err)
 		}

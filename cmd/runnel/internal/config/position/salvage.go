@@ -13,7 +13,7 @@ func Without(text string, line int) (rest, table string, ok bool) {
 	lines := strings.SplitAfter(text, "\n")
 	line = min(max(line, 1), len(lines))
 	if _, isTop := topHeader(lines[line-1]); isTop && line > 1 && closed(lines[line-1]) {
-		line-- // a complete header is in the way only if the table before it is not finished
+		line-- // a complete header is the cause only if the table before it is not finished
 	}
 	from, to := 0, len(lines)
 	for i, l := range lines {

@@ -1,5 +1,5 @@
-// Package profiles holds the device profiles that the program comes with: a configuration file for each device, with a
-// description and one [[serial]] table.
+// Package profiles holds the built-in device profiles: a configuration file for each device, with a description and one
+// [[serial]] table.
 package profiles
 
 import (
