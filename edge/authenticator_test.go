@@ -77,7 +77,7 @@ func (s *story) joe() *peer {
 	return p
 }
 
-// Whatever goes wrong, the peer gets the same answer.
+// The peer gets the same answer for every failure.
 func TestAuthenticatorDoesNotAdmit(t *testing.T) {
 	for _, answer := range []string{
 		`[null]`, `[]`, `[false]`, `!com.error.who_are_you`, `!wamp.error.not_authorized`, // refusals

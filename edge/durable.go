@@ -12,9 +12,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Durable subscriptions (package durable). A durable subscription marks its topic or pattern in the table of subscriptions, so a
-// PUBLISH finds it where it finds the subscribers, and passes the event to the realm's store. Its consumers have seats outside the
-// table: they get the event from the store, by way of a courier (courier.go). PUBLISHED waits until the event is on disk.
+// Durable subscriptions (package durable). A durable subscription marks its topic or pattern in the table of
+// subscriptions. A PUBLISH therefore finds it together with the subscribers, and passes the event to the realm's store.
+// Its consumers have seats outside the table: they get the event from the store, by way of a courier (courier.go).
+// PUBLISHED waits until the event is on disk.
 
 // DurableRule declares a durable subscription.
 type DurableRule = durable.Rule

@@ -76,9 +76,10 @@ func (c *metaCall) durableAck() ([]any, error) {
 	return []any{acknowledged}, err
 }
 
-// durableKeep answers runnel.durable.keep(prefix, names): it removes the durable subscriptions that the caller, or an earlier
-// session of its authid, has created, whose names begin with prefix, and which are not in the list. It returns the names of
-// those that it has removed. A session whose rules have changed removes the subscriptions of its former rules by it.
+// durableKeep answers runnel.durable.keep(prefix, names): it removes durable subscriptions that the caller, or an
+// earlier session of its authid, has created. Their names begin with prefix and are not in the list. It returns the
+// names of those that it has removed. A session whose rules have changed removes the subscriptions of its former rules
+// by it.
 func (c *metaCall) durableKeep() ([]any, error) {
 	prefix, err := c.text(0)
 	if err != nil {

@@ -95,7 +95,7 @@ func TestDurableSubscription(t *testing.T) {
 	}
 }
 
-// Sessions of one name share the events. Those of one that leaves go to the others, in order.
+// Sessions of one name share the events. When a session leaves, its events go to the others, in order.
 func TestDurableSubscriptionIsShared(t *testing.T) {
 	tell(t, Options{}, durableRealm(t), func(s *story) {
 		a, b, sensor := s.join(hello), s.join(hello), s.join(hello)

@@ -106,7 +106,8 @@ func TestSharedHistoryKeepsDetails(t *testing.T) {
 	})
 }
 
-// Nothing is lost when durable subscriptions and histories come and go by reload, or while the router is down.
+// No event is lost when durable subscriptions and histories are added and removed by a reload, or while the router is
+// down.
 func TestSharingComesAndGoes(t *testing.T) {
 	realm := durableRealm(t)
 	history, durables := []HistoryRule{{URI: "com.t"}}, []DurableRule{{Name: "d", URI: "com.t"}}

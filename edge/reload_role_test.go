@@ -8,8 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// TestUpdateKeepsOrRevokes: a subscription and a registration outlive a change of their session's role if the new role
-// allows them, or leaves the decision to the authorizer that has allowed them.
+// TestUpdateKeepsOrRevokes: a subscription and a registration survive a change of their session's role if the new role
+// allows them. They also survive if it leaves the decision to the authorizer that has allowed them.
 func TestUpdateKeepsOrRevokes(t *testing.T) {
 	all := auth.Permission{URI: "com.", Match: wamp.Prefix, Allow: auth.Everything}
 	role := func(authorizer string, permissions ...auth.Permission) *auth.Role {

@@ -174,8 +174,8 @@ func TestStateAfterCrash(t *testing.T) {
 	})
 }
 
-// Package journal tests damaged logs. Here the intact part is restored, all continues to work, and at the next start there
-// is no damage left.
+// Package journal tests damaged logs. This test checks that the realm restores the intact part and continues to work,
+// and that the next start finds no damage.
 func TestDamagedState(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func([]byte) []byte
@@ -355,7 +355,7 @@ func (c counting) Handle(context.Context, slog.Record) error    { c.n.Add(1); re
 func (c counting) WithAttrs([]slog.Attr) slog.Handler           { return c }
 func (c counting) WithGroup(string) slog.Handler                { return c }
 
-// However often events are replaced, the disk holds little more than the present ones.
+// The disk holds little more than the current events, even if events are replaced often.
 func TestStateIsBounded(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.h", Events: 20})
 	tell(t, Options{}, realm, func(s *story) {

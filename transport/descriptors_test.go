@@ -27,8 +27,8 @@ func TestDescriptorShares(t *testing.T) {
 	none.release()
 }
 
-// When strangers have all descriptors that they may have, a program of this machine still gets in by the Unix socket, and
-// what a stranger gives back another gets.
+// When strangers hold all descriptors available to them, a program of this machine can still connect by the Unix
+// socket. Another stranger gets a descriptor that one releases.
 func TestStrangersLeaveDescriptors(t *testing.T) {
 	shared := &Descriptors{all: 6, remote: 4}
 	unix := "unix://" + filepath.Join(t.TempDir(), "s")

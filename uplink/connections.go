@@ -35,8 +35,8 @@ func (c *Connections) Run(ctx context.Context) {
 		if up {
 			failed = 0
 		}
-		// Log the end of a connection, and the failures 1, 2, 4, 8 and so on in a row after it, so that a long outage
-		// does not flood the log.
+		// Log the end of a connection, and then the failures 1, 2, 4, 8 and so on. A long outage must not flood the
+		// log.
 		if failed&(failed-1) == 0 {
 			c.Failed(err)
 		}

@@ -2,9 +2,9 @@ package uplink
 
 import "sync"
 
-// Trial finds the event for which the far side closes the connection. A broker of MQTT 3.1.1 has no other answer to
-// an event that is too large or not allowed, and a WebSocket has none to a message that is too large. For each event
-// that was in flight when the connection closed, Trial keeps a state:
+// Trial finds the event for which the far side closes the connection. A broker of MQTT 3.1.1 has no other answer to an
+// event that is too large or not allowed. A WebSocket has no other answer to a message that is too large. For each
+// event that was in flight when the connection closed, Trial keeps a state:
 //
 //	clear      the event is not suspected
 //	noted      the far side has closed the connection once with the event in flight

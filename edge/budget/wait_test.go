@@ -111,8 +111,8 @@ func TestLargestReader(t *testing.T) {
 	}
 }
 
-// TestSlowestSender: the peer that holds a part of a message and could send longest is the slowest, unless it waits for
-// the router or is a part of this process.
+// TestSlowestSender: the slowest peer holds a part of a message and has had the most time to send. Peers that wait for
+// the router and parts of this process are exempt.
 func TestSlowestSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)

@@ -83,7 +83,7 @@ func (l *logged) close() {
 	l.done.Wait()
 }
 
-// A publication that is recorded is known after a restart. One that was pending is not.
+// After a restart, a recorded publication is known, and a pending one is not.
 func TestLogOverARestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	l := open(t, dir)

@@ -57,7 +57,7 @@ func (j *Journal) write(records int) error {
 	s := j.segments[len(j.segments)-1]
 	j.unsynced = true
 	if _, err := j.active.Write(data); err != nil {
-		// A part of the data may have been written. Nothing may follow it.
+		// A part of the data may have been written. No data may follow it.
 		if j.active.Truncate(s.octets) != nil {
 			s.sealed = true
 		}

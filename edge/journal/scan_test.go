@@ -176,7 +176,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// Whatever the damage, the records before and after it are found.
+// The records before and after any damage are found.
 func FuzzScan(f *testing.F) {
 	f.Add([]byte{}, false)
 	f.Add([]byte{3, 0, 0, 0, 1, 2, 3, 4, 'a', 'b', 'c'}, true)

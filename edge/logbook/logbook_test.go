@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// However often peers join and leave, the number of log lines is bounded, and the counts are complete.
+// The number of log lines is bounded, and the counts are complete, whatever number of peers joins and leaves.
 func TestLogbook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer

@@ -74,7 +74,7 @@ func TestHistoryAge(t *testing.T) {
 	})
 }
 
-// An event that is longer than all may be is not kept, and does not displace others. That is logged once.
+// An event that is longer than the limit of all events is not kept, and does not displace others. That is logged once.
 func TestTooLong(t *testing.T) {
 	var log bytes.Buffer
 	h := NewHistory(Rule{URI: "com.a", Octets: 3000}, slog.New(slog.NewTextHandler(&log, nil)), nil)

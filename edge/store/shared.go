@@ -25,8 +25,8 @@ func (h *History) newHeld(e *PastEvent, position uint64) held {
 	return held{PastEvent: e, order: 2 * position, logged: logged, stored: logged}
 }
 
-// place returns where a new event belongs: at the end, unless its place in the log is before that of others that were recorded
-// first. So the events are always in their order. The caller holds mu.
+// place returns the index of a new event: the end, unless it precedes others in the log that were recorded first. The
+// events are therefore always in the log's order. The caller holds mu.
 func (h *History) place(x held) int {
 	i := len(h.events)
 	for i > 0 && h.events[i-1].order > x.order {

@@ -21,9 +21,10 @@ import (
 
 // Clock is a wall clock that only the programs of a test see, as on a board whose clock is wrong and is set later.
 //
-// The kernel asks the test whenever such a program reads CLOCK_REALTIME (seccomp user notifications), and the test answers. The
-// program is the real one but for a name in it: it does not find the function of the vDSO that reads the clock without a system
-// call. Neither time namespaces nor libfaketime do this: the former leave the wall clock alone, and the binary is static.
+// The kernel asks the test whenever such a program reads CLOCK_REALTIME (seccomp user notifications), and the test
+// answers. The program is the real one except for one name: it does not find the vDSO function that reads the clock
+// without a system call. Time namespaces cannot change the wall clock, and libfaketime does not work with a static
+// binary.
 //
 // The clock does not reach the kernel: times of files, and the state that timedatectl and doctor's question for the
 // synchronization see, are those of this machine. CLOCK_REALTIME_COARSE is not replaced, as Go does not read it. Timers do not

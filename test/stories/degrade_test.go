@@ -101,8 +101,8 @@ func TestStartWithoutTakenPort(t *testing.T) {
 	}
 }
 
-// A part that needs something that this machine lacks now, such as its address before the network is up, is left out whatever
-// file it is in, and whether a configuration has worked before or not. A strict router ends.
+// A part may need a resource that the machine lacks now, such as its address before the network is up. The router omits
+// such a part, whatever its file, and whether or not a configuration has worked before. A strict router ends.
 func TestStartWithoutItsSurroundings(t *testing.T) {
 	for _, c := range []struct{ name, table, part string }{
 		{"an address that the machine does not have", "[[listen]]\nurl = \"tcp://192.0.2.1:9000\"\n", "listener tcp://192.0.2.1:9000"},

@@ -63,7 +63,7 @@ func garbage() map[string][]byte {
 
 const helloJSON = `[1,"realm1",{"roles":{"publisher":{}}}]`
 
-// Whatever input the router gets, it does not crash, its memory stays bounded, and a working session continues.
+// The router survives any input: its memory stays bounded, and a working session continues.
 func TestGarbage(t *testing.T) {
 	r := serve(t, "")
 	heard := make(chan int, 1)

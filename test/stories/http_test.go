@@ -156,7 +156,7 @@ func TestCrossbarClients(t *testing.T) {
 	}
 }
 
-// A stream that is cut continues after the event that the client had last. Nothing is lost that was published meanwhile.
+// A stream that is cut continues after the client's last event. No event that was published meanwhile is lost.
 func TestCurlResumes(t *testing.T) {
 	t.Parallel()
 	needCurl(t)

@@ -43,8 +43,8 @@ func tiny(t testing.TB, from net.Conn) {
 	}
 }
 
-// TestFramesAreNeverTorn writes batches with and without waiting while PINGs arrive and the peer reads in small pieces,
-// and looks whether the peer gets whole frames, in order, and each PONG once.
+// TestFramesAreNeverTorn writes batches with and without waiting while PINGs arrive and the peer reads in small pieces.
+// The peer must get whole frames, in order, and each PONG once.
 func TestFramesAreNeverTorn(t *testing.T) {
 	const messages, pings = 3000, 500
 	for _, network := range []string{"tcp", "unix", "pipe"} {

@@ -8,8 +8,8 @@ import (
 	"runnel/edge/budget"
 )
 
-// Sizes of buffers in bytes. A large one takes about 300 events of 200 bytes in one read. A small one is enough for a peer
-// that sends a message now and then. So many sessions that are busy at once do not fill the memory with large ones.
+// Sizes of buffers in bytes. A large one takes about 300 events of 200 bytes in one read. A small one is enough for a
+// peer that sends a message now and then. Many busy sessions therefore do not fill the memory with large buffers.
 const (
 	largeSize = 64 << 10
 	smallSize = 4 << 10

@@ -12,7 +12,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// An event becomes a PUBLISH, and a gap a report below the state topic. What MQTT can't carry is an error.
+// An event becomes a PUBLISH, and a gap becomes a report below the state topic. An event that MQTT can't carry is an
+// error.
 func TestMessage(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	gap := &spool.Gap{Reason: spool.BySize, First: 3, Last: 9, Count: 7, Octets: 700, Since: since}

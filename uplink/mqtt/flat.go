@@ -19,7 +19,7 @@ import (
 //
 //	{"ts": 1763805600000, "values": {"temperature": 21.5}}
 //
-// A message that arrives is taken apart in the same way. One that is no object becomes a single positional argument.
+// A received message is split in the same way. A message that is not an object becomes a single positional argument.
 type Form struct {
 	Format     Format
 	TimeKey    string // member for the time; "": none

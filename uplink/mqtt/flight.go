@@ -9,10 +9,10 @@ import (
 // flight holds the events that were sent to the broker and are not acknowledged yet. It outlives connections: events
 // in flight at the end of a connection are sent again in the next one.
 //
-// A packet's id follows from the event's identity in the spool. So a gateway sends an event under the same id after a crash,
-// and a broker that still has the session recognizes the repetition (QoS 2). But a process that has crashed may have left ids
-// at the broker for events that were lost with it, and the broker would take new events with these ids for repetitions.
-// Therefore an id that this process has not used yet is released (PUBREL) before a new event uses it.
+// A packet's id follows from the event's identity in the spool. So a gateway sends an event under the same id after a
+// crash, and a broker that still has the session recognizes the repetition (QoS 2). However, a crashed process may have
+// left ids at the broker for events that were lost with it. The broker would take new events with these ids for
+// repetitions. Therefore an id that this process has not used yet is released (PUBREL) before a new event uses it.
 type flight struct {
 	limit int // of messages in flight in any connection
 

@@ -7,8 +7,9 @@ import (
 	"runnel/uplink/spool"
 )
 
-// route is where and how an event goes, apart from its URI and its payload. It is stored with the event. So an event goes to the
-// topic of the configuration under which it was published, even if the configuration has changed before it is sent.
+// route holds the destination and the form of an event, apart from its URI and its payload. It is stored with the
+// event. An event therefore goes to the topic of the configuration under which it was published, even if the
+// configuration changes before it is sent.
 type route struct {
 	retain bool   // the broker is to retain it
 	topic  string // at the broker; "": it follows from the URI

@@ -116,8 +116,8 @@ func (s *session) refusal(subject string) (text string, refused bool) {
 	return text, refused
 }
 
-// store publishes an event to its stream. Until the stream has stored the first event of this session, store sends
-// one event at a time, so that they stay in order if the first ones fail.
+// store publishes an event to its stream. Until the stream has stored the first event of this session, store sends one
+// event at a time. This keeps the order if the first events fail.
 func (s *session) store(ctx context.Context, p parcel, m conn.Out) error {
 	select {
 	case s.slots <- struct{}{}:

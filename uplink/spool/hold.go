@@ -7,8 +7,8 @@ import (
 )
 
 // An event that the far side rejects is held under its topic. The event and all later events of the topic move, in
-// order, to a separate log, so that other topics are not delayed and the logs of the lanes stay short. While events
-// are held, each event that is sent costs one map lookup; otherwise it costs nothing.
+// order, to a separate log. This avoids delays of other topics and keeps the logs of the lanes short. While events are
+// held, each event that is sent costs one map lookup; otherwise it costs nothing.
 //
 //	Hold        the far side rejects an event: hold its topic
 //	moveToHeld  Next reaches an event of a held topic and moves it

@@ -63,9 +63,9 @@ var lineErrors = []error{
 	syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN,
 }
 
-// endedByCentre reports whether the centre may have ended a session because of an event. It has not if it sent one of the
-// protocol's closing reasons, as when it shuts down or an operator kills the session. Nor has it if it has found another
-// router with this one's id.
+// endedByCentre reports whether the centre may have ended a session because of an event. It returns false if the centre
+// sent one of the protocol's closing reasons, as when it shuts down or an operator kills the session. It also returns
+// false if the centre has found another router with this one's id.
 func endedByCentre(err error) bool {
 	var word *client.Error
 	if errors.As(err, &word) && (strings.HasPrefix(word.URI, "wamp.close.") || errors.Is(word, wamp.DuplicateNode)) {

@@ -39,6 +39,6 @@
 //
 // Events and calls carry the list of realms that they have passed. A link forwards nothing to a realm on that list, and
 // nothing that has crossed its maximum of links. If the central router does not pass the list on, the link still
-// recognizes its own messages: a router does not send an event back to the session that published it, and a call that
-// the link made is answered with wamp.error.no_such_procedure where it comes back.
+// recognizes its own messages: a router does not send an event back to the session that published it. A call of the
+// link that comes back is answered with wamp.error.no_such_procedure.
 package wamp

@@ -117,8 +117,8 @@ func rank(e *spool.Event) int {
 	return 0
 }
 
-// send publishes an event. If the centre may close the connection for it, send first waits for a sign of life of the centre
-// and until nothing is in flight, and then for the answer.
+// send publishes an event. If the centre may close the connection for it, send first waits for a sign of life of the
+// centre and until no event is in flight. It then waits for the answer.
 func (d *drain) send(ctx context.Context, e *spool.Event, more bool) error {
 	if !e.Alone && !d.link.trial.IsSuspect(e.Sequence) {
 		return d.publish(ctx, e, more)

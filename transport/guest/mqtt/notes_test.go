@@ -10,7 +10,7 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// Any publisher may write properties. What MQTT does not allow does not get to clients.
+// Any publisher may set properties. Clients do not get properties that MQTT does not allow.
 func TestForeignNotes(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxNoteText+1)

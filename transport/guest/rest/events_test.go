@@ -142,7 +142,8 @@ func TestAcknowledge(t *testing.T) {
 	}
 }
 
-// An event of a stream that has failed is an error, and is not acknowledged. So is an event that the client already has.
+// An event of a failed stream is an error, and is not acknowledged. The same applies to an event that the client
+// already has.
 func TestEventOfAFailedStream(t *testing.T) {
 	failure := errors.New("broken pipe")
 	for position := range uint64(4) {

@@ -184,7 +184,7 @@ func TestURIsWithoutTemplateTopic(t *testing.T) {
 	}
 }
 
-// Whatever comes: a URI that is found in a topic makes this topic again, and no template panics.
+// For any input, a URI that is found in a topic gives this topic again, and no template panics.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{"site/{3...}", "s-{3}-x/{4}/set", "{uri}", "/a b/{3}/", "{{{3}}}"} {
 		f.Add(s, "com.example.", byte(wamp.Prefix), "site/a/b")

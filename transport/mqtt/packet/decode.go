@@ -88,7 +88,7 @@ func (d *decoder) id() uint16 {
 	return n
 }
 
-// finish returns the error of a packet that was read. Nothing may be left of it.
+// finish returns the error of a decoded packet. Remaining bytes are an error.
 func (d *decoder) finish(t Type) error {
 	if len(d.data) > 0 {
 		d.fail("octets after its end")

@@ -16,6 +16,6 @@
 //
 // The two ends differ only in their addresses and in who calls: the gateway calls the device for as long as the port is
 // open, the device calls when it boots. Each connection is a new stream. A stream ends when either end restarts,
-// disconnects or falls silent, and never continues in another connection. So its reader gets exactly the
-// octets that were written to it, from the first one on, each once.
+// disconnects or falls silent, and never continues in another connection. Its reader therefore gets exactly the octets
+// that were written to it, from the first one on, each once.
 package lapb

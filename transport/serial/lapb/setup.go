@@ -75,10 +75,10 @@ func (l *Link) receiveCall(p bool) {
 	}
 }
 
-// acceptCall begins the connection that the other end asks for. If this end has called as well, its SABM may still be on the
-// line and will make the other end start again: frames sent until then belong to a connection that is about to end. So this
-// end waits for the UA, or until the UA must have arrived. A gateway takes an I or S frame for the UA, as a device sends
-// none before it has the gateway's UA.
+// acceptCall begins the connection that the other end requests. If this end has called as well, its SABM may still be
+// on the line and will make the other end start again. Frames sent until then belong to a connection that is about to
+// end. This end therefore waits for the UA, or until the UA must have arrived. A gateway treats an I or S frame like
+// the UA, because a device sends none before it has the gateway's UA.
 func (l *Link) acceptCall() {
 	arrived := l.lastSetup.Add(l.c.T1)
 	if !l.now.Before(arrived) || l.c.HalfDuplex && l.c.Role == Device {

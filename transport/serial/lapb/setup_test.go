@@ -86,7 +86,7 @@ func TestSABMWithoutP(t *testing.T) {
 	r.says("up")
 }
 
-// TestStrayUA checks that an end that did not call ignores a UA, and that a second UA shows that the connection began with an
+// TestStrayUA checks that an end that did not call ignores a UA. A second UA means that the connection began with an
 // answer to another end's call.
 func TestStrayUA(t *testing.T) {
 	r := newRig(t, Config{NoXID: true})

@@ -37,8 +37,8 @@ func serveTCP(conn net.Conn, r *registers, change func(head []byte) int) {
 	}
 }
 
-// TestTCP polls units 0 and 255, which only TCP has, of a server that answers under another unit, now and then twice, and
-// now and then what was not asked.
+// TestTCP polls units 0 and 255, which only TCP has. The server answers under another unit, sometimes twice, and
+// sometimes with an unrequested answer.
 func TestTCP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

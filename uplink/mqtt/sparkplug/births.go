@@ -155,7 +155,7 @@ func (n *Node) Gap(c Conn, events uint64) {
 	}
 }
 
-// Finish sends NDEATH. Nothing follows it.
+// Finish sends NDEATH. No message follows it.
 func (n *Node) Finish(c Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -82,7 +82,8 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// A configuration that was edited is replaced only with --force, and kept. Those of the packages and of init are not.
+// An edited configuration is replaced only with --force, and a copy is kept. The configurations of the packages and of
+// init are replaced without a copy.
 func TestInitReplaces(t *testing.T) {
 	answers := Answers{Kind: Standalone, ID: "n"}
 	for _, c := range []struct {
@@ -109,7 +110,7 @@ func TestInitReplaces(t *testing.T) {
 	}
 }
 
-// A gateway that cannot enrol gets no configuration. One that can is enrolled before.
+// A gateway gets its configuration only after a successful enrolment.
 func TestInitEnrols(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "runnel.toml")
 	var seen []Enrolment
