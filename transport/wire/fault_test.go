@@ -91,13 +91,13 @@ func TestSocketWrites(t *testing.T) {
 		t.Fatalf("wrote %d, %v", n, err)
 	}
 	for more := 1; more > 0; n += more { // until the socket is full
+		before = c.sent.Load()
 		if more, err = c.Write(all[n:], false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before = c.sent.Load()
-	if n, err := c.Write(all, false); n != 0 || err != nil || c.sent.Load() != before {
-		t.Errorf("wrote %d to a full socket, %v; progress: %v", n, err, c.sent.Load() != before)
+	if c.sent.Load() != before {
+		t.Error("a write to a full socket counts as progress")
 	}
 	got := make(chan int64, 1)
 	go func() { m, _ := io.Copy(io.Discard, b); got <- m }()
