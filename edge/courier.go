@@ -80,7 +80,7 @@ func (s *session) durableSeats() []*seat {
 	return nil
 }
 
-// acknowledgeDurable takes EVENT_RECEIVED. It reports false if the event is of no durable subscription.
+// acknowledgeDurable takes EVENT_RECEIVED. It returns false if the event is of no durable subscription.
 func (s *session) acknowledgeDurable(publication wamp.ID) bool {
 	for _, place := range s.durableSeats() {
 		if place.courier.attachment.Ack(publication) {

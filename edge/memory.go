@@ -86,7 +86,7 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	return appended, false
 }
 
-// mayKeep charges the bytes of a CALL that are kept while it is in progress. It reports false if the session has reached its
+// mayKeep charges the bytes of a CALL that are kept while it is in progress. It returns false if the session has reached its
 // limit. The caller holds pending.mu.
 func (s *session) mayKeep(octets int) bool {
 	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)

@@ -27,7 +27,7 @@ import (
 // probeTime is how long a session that is probed has to respond.
 const probeTime = 5 * time.Second
 
-// prober is a Conn that can probe its peer. Probe reports false if the peer does not respond in time.
+// prober is a Conn that can probe its peer. Probe returns false if the peer does not respond in time.
 type prober interface{ Probe(time.Duration) bool }
 
 // announceNode reads HELLO.Details._node. A value of another form is ignored, like any unknown detail.

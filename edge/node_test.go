@@ -62,7 +62,7 @@ func TestDuplicateNodes(t *testing.T) {
 	})
 }
 
-// Two nodes of an id that may not forward keep each other out only within one role.
+// Two nodes with one id that may not forward conflict only within one role.
 func TestDuplicateNodesOfOtherRoles(t *testing.T) {
 	realm := forwarding()
 	realm.Roles = append(realm.Roles, auth.NewRole("visitor", nil))

@@ -429,7 +429,7 @@ func (o *outbox) flushWithin(limit time.Duration) {
 }
 
 // detach writes the waiting bytes, within limit, and ends the outbox but not its connection, which another outbox may now
-// use. It reports false if the bytes could not be written in time.
+// use. It returns false if the bytes could not be written in time.
 func (o *outbox) detach(limit time.Duration) bool {
 	o.flushWithin(limit)
 	o.mu.Lock()

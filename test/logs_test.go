@@ -27,7 +27,7 @@ var attrFuncs = []string{"Any", "Bool", "Duration", "Float64", "Group", "Int", "
 // attrKey is what an attribute's key looks like: snake_case.
 var attrKey = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
-// logsToDo lists the packages whose log lines do not keep the rules yet.
+// logsToDo lists the packages whose log lines do not follow the rules yet.
 var logsToDo = []string{}
 
 // Every log line of the product has a constant message, and keys in snake_case; errors are logged under "err".

@@ -8,7 +8,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Rule says what crosses a link: a topic or a procedure, by URI or pattern. An export has the local name, an import
+// Rule selects a topic or a procedure that crosses a link, by URI or pattern. An export has the local name, an import
 // has the far side's name.
 type Rule struct {
 	Topic, Procedure string // one of them

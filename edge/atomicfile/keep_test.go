@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The file is saved at each interval, at once when that is asked for, and at the end.
+// The file is saved at each interval, at once on request, and at the end.
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())

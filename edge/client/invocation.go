@@ -116,7 +116,7 @@ func (s *session) invocation(m *codec.Message) error {
 	return nil
 }
 
-// addInvocation adds inv to the running invocations. It reports false if the id is in use.
+// addInvocation adds inv to the running invocations. It returns false if the id is in use.
 func (s *session) addInvocation(inv *Invocation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +248,7 @@ func newHandlerPool(o Options) *handlerPool {
 	return &handlerPool{limit: o.Invocations, bytes: o.EventBuffer}
 }
 
-// submit runs inv's handler now or later. It reports false if the queue is full.
+// submit runs inv's handler now or later. It returns false if the queue is full.
 func (p *handlerPool) submit(inv *Invocation) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

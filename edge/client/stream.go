@@ -162,7 +162,7 @@ func (s *session) noteUnfinished(inv *Invocation) {
 	s.unfinished = append(s.unfinished, inv.id)
 }
 
-// continueStream handles an INVOCATION with a known id: a further chunk, or a late one. It reports false for a new id.
+// continueStream handles an INVOCATION with a known id: a further chunk, or a late one. It returns false for a new id.
 func (s *session) continueStream(m *codec.Message) bool {
 	s.mu.Lock()
 	inv := s.invocations[m.Request]

@@ -101,7 +101,7 @@ func (t *Table[W]) Begin(c *Client[W], key Key, number uint64) (*Mark[W], State,
 // Identity returns the publication's numbering and number.
 func (m *Mark[W]) Identity() (Key, uint64) { return m.numbering.key, m.number }
 
-// Record passes the mark to the log, which calls Config.Recorded once the publication is on disk. It reports false if the
+// Record passes the mark to the log, which calls Config.Recorded once the publication is on disk. It returns false if the
 // table has no log.
 func (m *Mark[W]) Record() bool {
 	log := m.numbering.table.log
@@ -201,7 +201,7 @@ func (t *Table[W]) add(key Key) *numbering[W] {
 	return n
 }
 
-// makeRoom forgets a numbering if the client, or the table, has too many. It reports false if none can be forgotten.
+// makeRoom forgets a numbering if the client, or the table, has too many. It returns false if none can be forgotten.
 func (t *Table[W]) makeRoom(c *Client[W]) bool {
 	if c != nil && !c.Internal && c.numberingCount() >= maxOwn {
 		return t.forget(slices.Values(c.used), func(n *numbering[W]) int {

@@ -6,7 +6,7 @@ const (
 	entryCost   = 192 // bytes of an entry in the list and in the map; rather too high than too low
 )
 
-// charge charges another entry in flight. It reports false if the budget has no room; the entry then waits until others are
+// charge charges another entry in flight. It returns false if the budget has no room; the entry then waits until others are
 // done. One entry always has room. The caller holds mu.
 func (d *Subscription) charge() bool {
 	if len(d.flight) < d.charged*flightChunk {

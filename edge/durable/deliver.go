@@ -62,7 +62,7 @@ type pass struct {
 	spare    *entry // taken from the subscription, and not in flight
 }
 
-// begin prepares the pass. It reports false if deliver must end.
+// begin prepares the pass. It returns false if deliver must end.
 func (p *pass) begin(d *Subscription) bool {
 	clear(p.consumers)
 	*p = pass{sub: d, now: time.Now(), consumers: p.consumers[:0], recent: p.recent, unpacker: unpacker{buf: p.unpacker.buf}, spare: p.spare}
@@ -194,7 +194,7 @@ func (p *pass) block(a *Attachment) {
 	}
 }
 
-// event handles one event or gap of the log. It reports false to end the pass.
+// event handles one event or gap of the log. It returns false to end the pass.
 func (p *pass) event(h *head, at, next place) bool {
 	if h.position < p.next {
 		return true // the pass begins within a block
@@ -428,7 +428,7 @@ func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
 	return again, true
 }
 
-// recordDelivery records the result of a delivery. It reports false if another consumer must be tried.
+// recordDelivery records the result of a delivery. It returns false if another consumer must be tried.
 func (p *pass) recordDelivery(e *entry, a *Attachment, v Verdict, again bool) bool {
 	d := p.sub
 	if v == Full || v == Gone {

@@ -62,7 +62,7 @@ func (p *pass) assignGap() (a *Attachment, report Gap, waits bool) {
 	return a, Gap{ID: g.id, First: g.First, Last: g.Last, Events: g.Events, Reason: g.Reason, Redelivered: again, Sent: a.Sent}, true
 }
 
-// recordGapDelivery records the result of a delivery. It reports false if another consumer must be tried.
+// recordGapDelivery records the result of a delivery. It returns false if another consumer must be tried.
 func (p *pass) recordGapDelivery(report *Gap, v Verdict) bool {
 	d := p.sub
 	d.store.mu.Lock()

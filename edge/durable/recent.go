@@ -46,7 +46,7 @@ func (r *recent) offset(i int) int64 {
 	return n
 }
 
-// copyTo copies the records from a place on. It reports false if they are not held. The caller holds mu.
+// copyTo copies the records from a place on. It returns false if they are not held. The caller holds mu.
 func (r *recent) copyTo(to *recent, from place) bool {
 	i := sort.Search(len(r.ends), func(i int) bool { return r.offset(i) >= from.offset })
 	if r.segment != from.segment || i == len(r.ends) || r.offset(i) != from.offset {

@@ -390,7 +390,7 @@ func (e *entry) free(from time.Time) {
 	e.again, e.due = true, from
 }
 
-// Ack acknowledges an event or a gap by its publication id. It reports false if none with this id is in flight.
+// Ack acknowledges an event or a gap by its publication id. It returns false if none with this id is in flight.
 func (a *Attachment) Ack(id wamp.ID) bool {
 	d := a.sub
 	d.store.mu.Lock()
@@ -440,7 +440,7 @@ func (d *Subscription) Removed() bool {
 	return d.removed
 }
 
-// Refuse returns an event, which is delivered again after a while. It reports false if the event is not in flight.
+// Refuse returns an event, which is delivered again after a while. It returns false if the event is not in flight.
 func (a *Attachment) Refuse(id wamp.ID) bool {
 	d := a.sub
 	d.store.mu.Lock()

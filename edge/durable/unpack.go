@@ -53,7 +53,7 @@ func (u *unpacker) each(record []byte, at, next place, each func(h *head, at, ne
 	return true
 }
 
-// event reads an event of a block into head. It reports false if it cannot.
+// event reads an event of a block into head. It returns false if it cannot.
 func (u *unpacker) event(record []byte, f *fields) bool {
 	h, length := &u.head, len(f.data)
 	first := f.byte()

@@ -58,7 +58,7 @@ func (s *Store) overLimit() bool {
 	return len(s.segments) > 1 && s.octets() > s.Limit
 }
 
-// dropSegment removes the oldest segment, even if subscriptions still need it. It reports false if it cannot.
+// dropSegment removes the oldest segment, even if subscriptions still need it. It returns false if it cannot.
 func (s *Store) dropSegment(subs []*Subscription) bool {
 	s.mu.Lock()
 	oldest := s.segments[0]

@@ -19,7 +19,7 @@ type Event struct {
 	Topic     []byte
 	Dict      codec.Dict // PUBLISH.Options
 	Payload   codec.Payload
-	TTL       time.Duration // how long the event is still of use (wamp.KeyTTL); 0: no limit
+	TTL       time.Duration // remaining lifetime of the event (wamp.KeyTTL); 0: no limit
 
 	// Parsed PUBLISH.Options. Config.ReadOptions parses them again when an event is restored from disk.
 	ExcludeMe bool           // the publisher's own session does not get it

@@ -293,7 +293,7 @@ func TestPatternSubscription(t *testing.T) {
 		"wildcard without any": {"wildcard", "~.a.b", []string{"~.a.b"}, []string{"~.a.c"}},
 	} {
 		house.Every(t, name, func(s *stage.Scene) {
-			pub, sub := s.Join(stage.Simple), s.Login("eve", stage.Simple) // who may not have meta events
+			pub, sub := s.Join(stage.Simple), s.Login("eve", stage.Simple) // without permission for meta events
 			sub.Say(`[32,1,{"match":"` + c.match + `"},"` + c.pattern + `"]`)
 			sub.Hear(`[33,1,"$sub"]`)
 			for _, topic := range c.no {

@@ -274,7 +274,8 @@ func TestInvocationIDs(t *testing.T) {
 	})
 }
 
-// Codes beyond 255 are extensions. The one that the specification's own tests use is let through, others are unknown.
+// Codes beyond 255 are extensions. The router accepts the one that the specification's own tests use; others are
+// unknown.
 func TestExtensionMessages(t *testing.T) {
 	house.Every(t, "EVENT_RECEIVED", func(s *stage.Scene) {
 		p := s.Join(stage.Full)

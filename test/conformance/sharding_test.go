@@ -20,7 +20,7 @@ func TestShardedSubscription(t *testing.T) {
 			p.Hear(`[33,1,"$sub"]`)
 		}
 		home := map[string]string{}
-		for range 2 { // the second time each goes where it went before
+		for range 2 { // the second time, each call reaches the same callee
 			for i := range 20 {
 				key := fmt.Sprintf("sn%d", i)
 				pub.Say(fmt.Sprintf(`[16,1,{"rkey":%q},"~.a",[%d]]`, key, i))

@@ -148,7 +148,7 @@ func (p *tab) press(name string) {
 	p.do(chromedp.Evaluate(find+".click()", nil))
 }
 
-// shoot keeps a screenshot of the view at the widths of a phone and of a desk, light, and at the latter dark as well.
+// shoot saves screenshots of the view: light at the widths of a phone and a desktop, and dark at the latter.
 func (p *tab) shoot(name string) {
 	p.Helper()
 	dir := filepath.Join("..", "..", "bin", "console")

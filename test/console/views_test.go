@@ -107,7 +107,8 @@ func (p *tab) try() {
 	p.shoot("try")
 }
 
-// links cuts the link. Events are queued meanwhile, and delivered when it is whole again. The centre rejects one topic.
+// links cuts the link. Events are queued meanwhile, and delivered when the link is restored. The centre rejects one
+// topic.
 func (p *tab) links(s *scene) {
 	p.view("links")
 	p.sees("central", "com.example.private.note", "not_authorized", "round trip")

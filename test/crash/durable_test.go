@@ -33,7 +33,7 @@ type consumer struct {
 	mu      sync.Mutex
 	had     map[wamp.ID]bool
 	repeats int
-	program int // the one that runs, by number; the ones before were killed
+	program int // number of the running one; the earlier ones were killed
 	client  *client.Client
 }
 
@@ -129,8 +129,9 @@ func (c *consumer) arrives(topics []string) {
 	c.Log(l, c.repeats, " redelivered")
 }
 
-// Publishers, a gateway, a centre and a consumer there, any of which is killed at any moment: each acknowledged event reaches the
-// consumer, in order, and once if it remembers what it has had. If the consumer is killed, only redelivered events may come later.
+// Publishers, a gateway, a centre and its consumer run, and any of them is killed at any moment. Each acknowledged
+// event reaches the consumer in order, and once if the consumer remembers its events. If the consumer is killed, only
+// redelivered events may arrive later.
 func TestDurableSurvivesKills(t *testing.T) {
 	for _, c := range []struct {
 		name                   string

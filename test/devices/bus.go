@@ -80,7 +80,7 @@ func seal(frame []byte) []byte {
 type Slave struct {
 	Function, Slave byte
 	Registers       Registers
-	Want            map[string]any // the values that the registers mean
+	Want            map[string]any // the values that the registers represent
 }
 
 // Slaves are the devices with a profile for Modbus, by the profile's name.

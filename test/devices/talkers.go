@@ -1,5 +1,5 @@
-// Package devices has the devices of the profiles, as their data sheets or recordings show them: what they send or hold, and the
-// values that it means.
+// Package devices has the devices of the profiles, as their data sheets or recordings show them: their data, and the
+// values that it represents.
 package devices
 
 import (

@@ -284,8 +284,8 @@ var varying = []struct {
 // elsewhere begins a line that is printed only if the router listens to all networks.
 const elsewhere = "If a gateway cannot resolve the name"
 
-// missing returns the first line of a page's output that a real output lacks behind the lines before it. Figures and names that
-// differ from run to run are not compared.
+// missing returns the first line of a page's output that a real output lacks after the preceding lines. Figures and
+// names that differ from run to run are not compared.
 func missing(page, real string) string {
 	rest := strings.Split(shape(real), "\n")
 	for line := range strings.SplitSeq(shape(page), "\n") {

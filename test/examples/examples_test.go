@@ -1,5 +1,6 @@
-// Package examples runs the programs of examples/ as their README says, against the real router. RUNNEL_EXAMPLES=1 has it
-// run those too that need Debian's python3-autobahn, Node, a C compiler and socat; without it the Go and shell programs run.
+// Package examples runs the programs of examples/ as their README says, against the real router. With RUNNEL_EXAMPLES=1
+// it also runs those that need Debian's python3-autobahn, Node, a C compiler and socat. Without it, the Go and shell
+// programs run.
 package examples
 
 import (
@@ -58,7 +59,7 @@ func TestNode(t *testing.T) {
 	expect(t, cmd)
 }
 
-// The archives of examples/archive miss no reading, although each is killed while readings come.
+// The archives of examples/archive miss no reading, although each is killed while readings arrive.
 func TestArchive(t *testing.T) {
 	all(t)
 	dir := t.TempDir()

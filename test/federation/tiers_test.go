@@ -151,7 +151,7 @@ func TestRing(t *testing.T) {
 					kit.Eventually(t, "the event is heard", func() bool { return h.count(fmt.Sprintf("com.a[%d]", i)) > 0 })
 				}
 			}
-			// Each link carries an event once at most, whichever way; then it has been everywhere.
+			// Each link carries an event at most once, in either direction, until all routers have it.
 			nodes[0].publish(programs[0], "com.a", "end")
 			for i, h := range all {
 				kit.Eventually(t, "the event is heard", func() bool { return h.count("com.a[end]") > 0 })
@@ -222,7 +222,7 @@ func TestManyLinks(t *testing.T) {
 	edge.publish(here, "com.a", "x")
 	atOne.has(t, "com.a[x]", 1)
 	atTwo.has(t, "com.a[x]", 1)
-	// One centre's procedures are to be had at the other, through the edge.
+	// Through the edge, the procedures of one centre can be called at the other.
 	there := two.join()
 	two.offer(there, "com.there", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 		return client.Args(fmt.Sprint(places(inv.ForwardFor()))), nil

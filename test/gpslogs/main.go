@@ -2,8 +2,8 @@
 //
 //	go run ./test/gpslogs DIR
 //
-// DIR has files NAME.log, such as those in test/daemon of gpsd's source code, and beside some of them NAME.log.chk with what
-// gpsd makes of it. gpslogs fails if a sentence with a valid checksum is lost, or if a position differs.
+// DIR has files NAME.log, such as those in test/daemon of gpsd's source code, and for some of them NAME.log.chk with
+// the output of gpsd. gpslogs fails if a sentence with a valid checksum is lost, or if a position differs.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"runnel/transport/serial/lines"
 )
 
-// near is by how much a position may differ from that of gpsd, in degrees: a tenth of a metre.
+// near is the tolerated difference from gpsd's position, in degrees: a tenth of a metre.
 const near = 1e-6
 
 func main() {

@@ -276,8 +276,8 @@ func TestTraversal(t *testing.T) {
 	unmoved(t, webRealm)
 }
 
-// The router and a proxy in front of it agree where a request ends. A request whose end is doubtful is refused, or is the last
-// one of its connection.
+// The router and a proxy in front of it agree where a request ends. A request with an ambiguous end is rejected, or is
+// the last one of its connection.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.smuggled.")

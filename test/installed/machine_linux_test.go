@@ -201,7 +201,7 @@ func (m *machine) gets(t *testing.T, path string) {
 	m.write(t, "/root/"+filepath.Base(path), string(b))
 }
 
-// wait waits for a condition; details say why it did not come about.
+// wait waits for a condition; details explains a timeout.
 func wait(t *testing.T, what string, met func() bool, details ...func() string) {
 	t.Helper()
 	kit.Within(t, patience, 200*time.Millisecond, what, met, details...)

@@ -83,8 +83,8 @@ func each(names []string, f func(name string)) {
 	all.Wait()
 }
 
-// output runs a command to its end. A pseudo-terminal may have the number of one that a router of another test has just lost, and
-// still holds: the command is repeated then.
+// output runs a command to its end. A pseudo-terminal may get the number of one that the router of another test has
+// just lost, but still holds. output then repeats the command.
 func output(args ...string) (stdout, stderr string, status int, err error) {
 	for end := time.Now().Add(kit.Patience); ; {
 		stdout, stderr, status, err = once(args...)

@@ -57,7 +57,7 @@ func (p programs) brokers() []broker {
 	return found
 }
 
-// lookPath finds a server also where a user's PATH does not lead.
+// lookPath finds a server, even outside the user's PATH.
 func lookPath(name string) string {
 	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {

@@ -11,7 +11,7 @@ import (
 	"runnel/test/kit"
 )
 
-// TestDocs holds that the gateway of docs/mcu.md can be set up as it is written there.
+// TestDocs checks that the instructions of docs/mcu.md for the gateway work.
 func TestDocs(t *testing.T) {
 	b, err := os.ReadFile("../../docs/mcu.md")
 	kit.Must(t, err)

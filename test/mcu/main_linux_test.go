@@ -21,7 +21,7 @@ import (
 
 var (
 	runnel program.Binary
-	built  string // the directory of what was made of boards/mcu
+	built  string // the build directory of boards/mcu
 )
 
 func TestMain(m *testing.M) {

@@ -192,7 +192,7 @@ func expectFailure(t *testing.T, outcome <-chan error) {
 	}
 }
 
-// TestDeviceReset holds that calls to a device that is reset end, and that it is back with all it offers.
+// TestDeviceReset checks that calls to a reset device end, and that the device returns with all its offers.
 func TestDeviceReset(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port())
@@ -235,7 +235,7 @@ func TestRouterRestart(t *testing.T) {
 	})
 }
 
-// TestNoise holds that what is broken on the line does not reach WAMP.
+// TestNoise checks that corrupt frames do not reach WAMP.
 func TestNoise(t *testing.T) {
 	h := newHost(t)
 	g := newGateway(t, h.port())
@@ -251,7 +251,7 @@ func TestNoise(t *testing.T) {
 	}
 }
 
-// TestResets holds that the node is back after each of many resets at any moment, also on a noisy line.
+// TestResets checks that the node reconnects after each of many resets at any moment, also on a noisy line.
 func TestResets(t *testing.T) {
 	h := newHost(t)
 	h.noise.Set(2000)
@@ -321,7 +321,7 @@ func stream(t *testing.T, h *host, g *gateway) {
 	t.Logf("%d messages in %d sessions; %v", all.Load(), session.Load(), s)
 }
 
-// TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.
+// TestCheck runs the client's own checks: vectors, CBOR, and a malicious router.
 func TestCheck(t *testing.T) {
 	for seed, check := range []string{"check", "check", "check-send", "check-stream"} {
 		out, err := exec.Command(filepath.Join(built, check), strconv.Itoa(seed+1), "30000").CombinedOutput()

@@ -18,7 +18,7 @@ profile = "sdm120"
 topic = "com.example.meter.{name}"
 `
 
-// A line with a profile shows at the broker as sensors. They go with the line, on reload.
+// A line with a profile appears at the broker as sensors. A reload without the line removes them.
 func TestHomeAssistantDiscovery(t *testing.T) {
 	t.Parallel()
 	b := mosquitto(t, open)

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
-// wire is a serial line: two pseudo-terminals with their backs to each other. The programs open near and far.
+// wire is a serial line: two pseudo-terminals whose master ends are connected. The programs open near and far.
 type wire struct {
 	near, far string
 	noise     kit.Noise
@@ -64,7 +64,7 @@ func (w *wire) plug(t *testing.T) {
 	})
 }
 
-// patient is a link that does not give up when the machine has too much to do for a second.
+// patient configures a link that survives a second on an overloaded machine.
 var patient = lapb.Config{Retries: 20}
 
 // router is a router at the near end of a wire.

@@ -36,7 +36,7 @@ func call(ctx context.Context, c *client.Client, name string, arg any) error {
 	return nil
 }
 
-// count subscribes to readings, which have to come numbered without a gap.
+// count subscribes to readings, which must arrive numbered without a gap.
 func count(t *testing.T, c *client.Client) *atomic.Int64 {
 	t.Helper()
 	var last atomic.Int64

@@ -173,7 +173,7 @@ func (h *Host) Online() (online bool, bdSeq int64) {
 	return h.online, h.bdSeq
 }
 
-// Alive reports whether a device is.
+// Alive reports whether a device is alive.
 func (h *Host) Alive(device string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -33,8 +33,9 @@ type Config struct {
 	// Realms returns the TOML of further realms, by name.
 	Realms func(*House) (map[string]string, error)
 
-	// Lines is how many serial lines lead to each realm of a serial way, Strict how many to the strict one: as many peers
-	// may be in a scene. A line on which a peer has failed takes no other for a moment, so more may be faster.
+	// Lines is the number of serial lines to each realm of a serial way, and Strict the number to the strict realm.
+	// They limit the peers of a scene. After a failed peer, a line accepts no other for a moment, so more lines may be
+	// faster.
 	Lines, Strict int
 }
 

@@ -19,7 +19,7 @@ type Way struct {
 	Address    string // "": the house's own listener
 }
 
-// Ways are all combinations. Of long-poll, which is slow, there is one of each kind.
+// Ways are all combinations. Long-poll is slow, so there is only one way of each kind.
 func Ways() (ways []Way) {
 	for _, s := range wamp.Serializers {
 		for _, network := range []string{"tcp", "tls", "unix", "ws", "wss", "serial"} {

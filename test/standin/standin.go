@@ -1,4 +1,5 @@
-// Package standin runs a router inside a test's process, for tests of what talks to one. Its procedures answer as the test says.
+// Package standin runs a router inside a test's process, for tests of programs that use one. The test determines the
+// answers of its procedures.
 package standin
 
 import (

@@ -11,7 +11,7 @@ import (
 	"runnel/test/kit"
 )
 
-// heldWire passes on TCP connections. It can hold what the nodes send, and then be cut.
+// heldWire forwards TCP connections. It can hold back the nodes' data, and then be cut.
 type heldWire struct {
 	kit.Route
 	socket net.Listener

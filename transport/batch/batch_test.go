@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Room waits while more than FullMark bytes are left to write, Flush while any queued before are. The end of the connection
-// ends both with its error.
+// Room waits while more than FullMark bytes are left to write. Flush waits while any earlier bytes are left. The end of
+// the connection ends both with its error.
 func TestWriterWaits(t *testing.T) {
 	ended := errors.New("ended")
 	const size = FullMark / 4

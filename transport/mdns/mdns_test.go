@@ -74,7 +74,7 @@ func TestLookup(t *testing.T) {
 	for _, c := range []struct {
 		on      string
 		address net.IP // in the responder's answer; nil: its own
-		only6   bool   // it is to be reached by IPv6 alone
+		only6   bool   // it is reachable by IPv6 only
 	}{
 		{"lo", net.IPv4(127, 0, 0, 1), false}, {multicast(t), net.ParseIP("192.0.2.77"), false},
 		{multicast(t), net.ParseIP("fd00::77"), false}, {multicast(t), net.ParseIP("fd00::78"), true}, {multicast(t), nil, false},

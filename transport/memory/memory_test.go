@@ -69,7 +69,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestBounds: what does not wait takes whole messages, as many as there is room for.
+// TestBounds: a write without wait accepts as many whole messages as there is room for.
 func TestBounds(t *testing.T) {
 	a, b := Pipe(Options{Buffer: 30})
 	full := batch("123456", "123456", "123456", "123456") // 10 octets each

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// TestLabel holds the forms that UTS 46 gives for names beyond ASCII.
+// TestLabel checks the forms that UTS 46 gives for names beyond ASCII.
 func TestLabel(t *testing.T) {
 	for label, want := range map[string]string{
 		"bücher": "xn--bcher-kva", "BÜCHER": "xn--bcher-kva", "straße": "xn--strae-oqa", "münchen-1": "xn--mnchen-1-65a",
@@ -24,7 +24,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// TestRFC holds samples of RFC 3492, 7.1, that are host names.
+// TestRFC checks samples of RFC 3492, 7.1, that are host names.
 func TestRFC(t *testing.T) {
 	for text, want := range map[string]string{
 		"ليهمابتكلموشعربي؟":                        "egbpdaj6bu4bxfgehfvwxn",

@@ -34,8 +34,8 @@ func shaken(t testing.TB, network string, opts Options) (c *Conn, peer net.Conn)
 	return c, peer
 }
 
-// tiny makes the buffer of what one end writes small, so that writes are cut short. (TCP with small ones to read into
-// waits for timers over loopback, where a segment is 64 KiB.)
+// tiny makes the send buffer of one end small, so that writes are cut short. (TCP with small ones to read into waits
+// for timers over loopback, where a segment is 64 KiB.)
 func tiny(t testing.TB, from net.Conn) {
 	t.Helper()
 	if err := from.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(4 << 10); err != nil {
@@ -348,8 +348,8 @@ func readOne(r io.Reader) (kind byte, payload string) {
 	return head[0], string(b)
 }
 
-// FuzzReadMessage reads any octets as frames, whole and in pieces: it never fails in another way than with an error, and
-// both find the same messages.
+// FuzzReadMessage reads any octets as frames, whole and in pieces. Both ways find the same messages, and end only with
+// an error.
 func FuzzReadMessage(f *testing.F) {
 	f.Add([]byte(frame(0, "hello")+frame(1, "ping")+frame(0, "")), uint8(3))
 	f.Add([]byte("\x08\x00\x00\x00"), uint8(1))

@@ -130,7 +130,7 @@ func (c *controller) boot(t *testing.T) {
 	})
 }
 
-// TestRawSocketOverLine holds what bare octets can do about a device that restarts at any time, and about noise.
+// TestRawSocketOverLine checks how RawSocket without the link handles noise and a device that restarts at any time.
 func TestRawSocketOverLine(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "port")
 	c := newController(t, link)

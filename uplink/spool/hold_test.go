@@ -56,7 +56,7 @@ func (b *bench) reject(n int) (names []string) {
 	return names
 }
 
-// of returns an event of a topic whose payload is size bytes.
+// of returns an event of a topic with a payload of size bytes.
 func of(class Class, topic string, size int) Event {
 	return Event{Class: class, Topic: topic, Payload: codec.Payload{Items: 1, Raw: make([]byte, size)}}
 }

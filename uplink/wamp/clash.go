@@ -20,8 +20,8 @@ func (l *Link) remoteFailed(err error) {
 	l.noteClash(err)
 }
 
-// noteClash reports that the centre refuses the link because another router has this one's id. Only an operator can mend that.
-// Exported events wait in the spool.
+// noteClash reports that the centre rejects the link because another router has this one's id. Only an operator can fix
+// that. Exported events wait in the spool.
 func (l *Link) noteClash(err error) {
 	var refused *client.Error
 	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.Clashes(refused.Error(), 0) {

@@ -30,7 +30,7 @@ type watch struct {
 	found    func(knowledge, []offer) // called by run
 	inbox    inbox                    // has its own lock
 	isKnown  atomic.Bool              // the knowledge is known
-	patterns []wamp.Pattern           // what the rules are about
+	patterns []wamp.Pattern           // the patterns of the rules
 	members  bool                     // the link itself may be among the subscribers or callees
 
 	// Owned by run.

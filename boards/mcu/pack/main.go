@@ -28,7 +28,7 @@ var versions = map[string]*regexp.Regexp{
 	"library.json":       regexp.MustCompile(`(?m)^(  "version": ")[^"]*(",)$`),
 }
 
-// semantic is a version as both library managers accept it.
+// semantic matches a version that both library managers accept.
 var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
 
 // created is the time of all files: the oldest date that a zip archive can hold.

@@ -114,7 +114,7 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// Each keyword stands in a header, and each function of the client is a keyword.
+// Each keyword is in a header, and each function of the client is a keyword.
 func TestKeywords(t *testing.T) {
 	files := library(t, "1.2.3")
 	headers := files["Runnel/src/runnel.h"] + files["Runnel/src/runnel_arduino.h"] + files["Runnel/src/runnel_client.h"]
@@ -143,7 +143,7 @@ func TestKeywords(t *testing.T) {
 	}
 }
 
-// A version that a library manager would reject is refused.
+// A version that a library manager would reject is an error.
 func TestVersion(t *testing.T) {
 	for _, version := range []string{"", "v1.2.3", "1.2", "1.2.3\nname=x", "1.2.3 "} {
 		if _, err := pack("../../..", version); err == nil {

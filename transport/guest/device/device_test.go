@@ -78,7 +78,7 @@ func (r *room) join() *client.Client {
 	return c
 }
 
-// A device that prints lines publishes them, and is written to by its procedure while its port is open.
+// The lines of a printing device are published. Its procedure writes to the device while the port is open.
 func TestLinesGuest(t *testing.T) {
 	r := newRoom(t)
 	g, err := NewLines(r.options(), lines.Config{Topic: "com.line"}, "com.line.write", "\r\n")

@@ -51,7 +51,7 @@ func (c *Conn) reply(p packet.Packet) {
 	c.mu.Unlock()
 }
 
-// queueMessage queues a message for the router. It reports false if the message cannot be encoded.
+// queueMessage queues a message for the router. It returns false if the message cannot be encoded.
 func (c *Conn) queueMessage(m *codec.Message) bool {
 	start := len(c.arena)
 	var err error

@@ -96,7 +96,7 @@ func (c *Conn) dismissed(m *codec.Message) {
 	})
 }
 
-// putMessage sends a message to the client. It reports false for a message that the client does not accept.
+// putMessage sends a message to the client. It returns false for a message that the client does not accept.
 func (c *Conn) putMessage(p *packet.Publish) bool {
 	if c.dead {
 		return false

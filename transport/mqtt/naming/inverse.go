@@ -168,7 +168,7 @@ func (l *level) inner(text string) (inner string, ok bool) {
 	return strings.CutSuffix(inner, l.after)
 }
 
-// note sets a component. It reports false if the component already has another value.
+// note sets a component. It returns false if the component already has another value.
 func note(found map[int]string, n int, component string) bool {
 	if other, known := found[n]; known {
 		return other == component

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// vectors are those of the link's specification, and some of our own for what those do not show.
+// vectors are those of the link's specification, and additional ones for other cases.
 var vectors = []struct {
 	name    string
 	address byte
@@ -74,7 +74,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// TestSharedFlag holds that of frames in a row each flag closes one and opens the next.
+// TestSharedFlag checks that each flag between consecutive frames closes one and opens the next.
 func TestSharedFlag(t *testing.T) {
 	two := Append(Append(nil, Frame{3, 0x3F, nil}), Frame{3, 0x73, nil})
 	if want := octets(t, "7e 033f016c92dc 7e 0373ba61f8a3 7e"); !bytes.Equal(two, want) {
@@ -97,7 +97,7 @@ func TestOverheadOfPlainFrames(t *testing.T) {
 	}
 }
 
-// TestOverhead holds the specification's figure: at 128 octets of random info a frame takes 137 on the wire.
+// TestOverhead checks the specification's figure: at 128 octets of random info a frame takes 137 on the wire.
 func TestOverhead(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var wire []byte
@@ -146,7 +146,7 @@ func TestDecoder(t *testing.T) {
 	}
 }
 
-// TestEveryFlip holds that a frame with any one bit flipped is never taken for a good one.
+// TestEveryFlip checks that a frame with any single flipped bit is rejected.
 func TestEveryFlip(t *testing.T) {
 	whole := Append(nil, Frame{1, 0x20, []byte("the \x7e \x7d \x11 \x13 of all")})
 	for i := 1; i < len(whole)-1; i++ {
@@ -214,7 +214,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-// FuzzRoundTrip holds that every frame arrives as it was sent.
+// FuzzRoundTrip checks that every frame arrives unchanged.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add(byte(1), byte(0), []byte("\x7e\x7d\x11\x13"))
 	f.Fuzz(func(t *testing.T, address, control byte, info []byte) {

@@ -37,7 +37,7 @@ func TestDisturbed(t *testing.T) {
 	})
 }
 
-// TestLateAnswer holds that an answer that comes too late is not taken for the one to the next request, which is for
+// TestLateAnswer checks that an answer that comes too late is not taken for the one to the next request, which is for
 // another register.
 func TestLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestLateAnswer(t *testing.T) {
 	})
 }
 
-// TestLongAnswer holds that a slow line has time for the longest answer.
+// TestLongAnswer checks that a slow line has time for the longest answer.
 func TestLongAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, r := newFakeBus(), newRegisters(make([]uint16, maxRegisters)...)
@@ -152,7 +152,7 @@ func TestStraysAreCounted(t *testing.T) {
 	})
 }
 
-// TestNeverSilent holds that a device that never stops talking does not keep the master for ever.
+// TestNeverSilent checks that a device that never stops sending does not block the master forever.
 func TestNeverSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBus()

@@ -139,7 +139,7 @@ func (b *hostileBus) rubbish() []byte {
 	return octets
 }
 
-// TestNoWrongValues holds that no value is ever published under another's name, whatever the bus does, and that values
+// TestNoWrongValues checks that no value is ever published under another's name, whatever the bus does, and that values
 // do arrive where they can.
 func TestNoWrongValues(t *testing.T) {
 	for _, c := range []trouble{

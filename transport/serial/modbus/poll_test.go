@@ -66,7 +66,7 @@ func TestAlwaysAndRefresh(t *testing.T) {
 	})
 }
 
-// TestSilentSlave holds that one that does not answer is left alone more and more, and does not keep the others waiting.
+// TestSilentSlave checks that a silent slave is polled less and less often, and does not delay the others.
 func TestSilentSlave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBus()

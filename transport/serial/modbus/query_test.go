@@ -66,7 +66,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestNeighbours holds that 40 values of a slave are one request, and that a slave that refuses a hole, or one of the
+// TestNeighbours checks that 40 values of a slave are one request, and that a slave that refuses a hole, or one of the
 // values, still gives the others.
 func TestNeighbours(t *testing.T) {
 	for _, c := range []struct {

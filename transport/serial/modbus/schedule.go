@@ -16,7 +16,7 @@ const (
 // slave is the schedule's state of a slave.
 type slave struct {
 	failures int       // consecutive
-	rest     time.Time // left alone until then
+	rest     time.Time // not polled until then
 }
 
 // answered records an answer, failed a missing one. They report whether the slave has become available or silent by it.

@@ -130,7 +130,7 @@ func TestSplit(t *testing.T) {
 	expect([]int{0}, []int{1})
 }
 
-// TestJoins: which points share a request.
+// TestJoins checks which points share a request.
 func TestJoins(t *testing.T) {
 	base := Point{Slave: 1, Every: 1}
 	for _, c := range []struct {

@@ -105,7 +105,7 @@ func TestLateSlave(t *testing.T) {
 	}
 }
 
-// TestWait: an answer is given half as long again as the slowest took, at most ten timeouts.
+// TestWait: the wait for an answer is one and a half times that of the slowest one, at most ten timeouts.
 func TestWait(t *testing.T) {
 	d := newDesk(t)
 	for needs, want := range map[time.Duration]time.Duration{0: testTimeout, 60 * time.Millisecond: testTimeout, 80 * time.Millisecond: 120 * time.Millisecond, time.Second: time.Second, time.Hour: time.Second} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestHeads holds each rule for a client's frame, with its section of RFC 6455. A frame that is valid has no code.
+// TestHeads checks each rule for a client's frame, with its section of RFC 6455. A valid frame has no code.
 func TestHeads(t *testing.T) {
 	key := "\x01\x02\x03\x04"
 	for _, c := range []struct {
@@ -61,7 +61,7 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-// TestSequences holds the rules for several frames. Each frame is a first octet.
+// TestSequences checks the rules for several frames. Each frame is a first octet.
 func TestSequences(t *testing.T) {
 	for rule, c := range map[string]struct {
 		frames  string
@@ -140,7 +140,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestClose holds the rules for the payload of CLOSE (RFC 6455, 5.5.1 and 7.4).
+// TestClose checks the rules for the payload of CLOSE (RFC 6455, 5.5.1 and 7.4).
 func TestClose(t *testing.T) {
 	of := func(code Code, reason string) string {
 		return string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason

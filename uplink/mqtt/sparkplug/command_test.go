@@ -199,7 +199,7 @@ func TestCommandValues(t *testing.T) {
 		{host.Command("x", int(String), metricString, "text"), "text"},
 		{payload(1, noSeq, []metric{{name: "x", kind: String, birth: true}}), nil},
 		{append(appendBytes(nil, 5, "a body"), host.Command("x", int(Int8), metricInt, 7)...), int64(7)},
-		{appendBytes(nil, payloadMetrics, string(appendNumber(null, metricInt, 7))), nil}, // null has the last word
+		{appendBytes(nil, payloadMetrics, string(appendNumber(null, metricInt, 7))), nil}, // null overrides the value
 		{appendBytes(nil, payloadMetrics, string(appendNumber(appendNumber(appendBytes(nil, metricName, "x"), metricIsNull, 0), metricInt, 7))), int64(7)},
 	} {
 		list, err := readCommands(c.message)

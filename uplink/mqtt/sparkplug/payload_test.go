@@ -32,7 +32,7 @@ func FuzzSparkplug(f *testing.F) {
 	})
 }
 
-// A payload of the link is what a decoder written apart from it reads.
+// An independent decoder reads the payloads of the link correctly.
 func TestSparkplugPayload(t *testing.T) {
 	for kind, v := range map[DataType]any{Int8: int64(-3), Int32: int64(-70000), Int64: int64(-1 << 62), UInt8: int64(255), UInt32: int64(1<<32 - 1), UInt64: uint64(1 << 63), Float: 0.1, Double: 0.1,
 		Boolean: true, String: "°C", DateTime: "2026-11-22T12:00:00.5Z", Bytes: []byte{0, 1}} {

@@ -26,7 +26,7 @@ func remarks(t *testing.T, text string) (lines string) {
 	return lines
 }
 
-// Each bound, just inside it and just beyond it.
+// Values just inside and just beyond each bound.
 func TestBounds(t *testing.T) {
 	dir := t.TempDir()
 	kit.Certificates(t, dir, "127.0.0.1", "node")

@@ -72,7 +72,7 @@ func lineOf(d *dice) string {
 	needs := func(name string, values ...string) {
 		fmt.Fprintf(&b, "%s = %s\n", name, d.of(values...))
 	}
-	switch format { // keys that the format can't do without
+	switch format { // keys that the format requires
 	case "csv":
 		needs("columns", columns...)
 	case "fixed":

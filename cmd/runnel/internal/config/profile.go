@@ -10,7 +10,7 @@ import (
 // Profile is a device that [[serial]] can name.
 type Profile = line.Profile
 
-// ProfileDir returns the directory of the user's profiles of a configuration.
+// ProfileDir returns the directory of a configuration's user profiles.
 func ProfileDir(main string) string { return filepath.Join(filepath.Dir(File(main)), "profiles.d") }
 
 // catalogue returns the profiles that a configuration can name. It adds the texts of the user's files that are read to sources.

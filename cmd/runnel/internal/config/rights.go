@@ -44,8 +44,8 @@ func (r *Realm) Role(name string) *Role {
 	return &r.Roles[i]
 }
 
-// openListeners warns about listeners at which peers of other machines get excessive rights without authentication. A proxy on
-// this machine brings them to loopback.
+// openListeners warns about listeners at which peers of other machines get excessive rights without authentication. A
+// proxy on this machine connects them to loopback.
 func (k checker) openListeners() {
 	for i := range k.c.Listens {
 		l := &k.c.Listens[i]

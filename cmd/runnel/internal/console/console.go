@@ -56,7 +56,7 @@ func policy(host string) string {
 // hostCharacters are those of names, addresses and ports. None of them ends a directive of the policy.
 const hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:"
 
-// headers are sent with every answer, and the policy.
+// headers are sent with every answer, in addition to the policy.
 var headers = map[string]string{
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",

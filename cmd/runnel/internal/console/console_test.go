@@ -63,7 +63,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A host that is no host gets no place in the policy.
+// An invalid host is not added to the policy.
 func TestPolicy(t *testing.T) {
 	for host, want := range map[string]string{
 		"gw-001.local:8080":     "connect-src 'self' ws://gw-001.local:8080 wss://gw-001.local:8080;",
@@ -118,7 +118,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestArchive holds that the binary serves the files of web.
+// TestArchive checks that the binary serves the files of web.
 func TestArchive(t *testing.T) {
 	if !maps.Equal(packed.Files(archive), kit.Files(t, "web/*")) {
 		t.Error("web.gz is not up to date; run go generate ./cmd/runnel/internal/console")

@@ -19,8 +19,8 @@ import (
 	"runnel/cmd/runnel/internal/service"
 )
 
-// Run runs the router with the configuration in file, until SIGTERM or Ctrl-C. If strict, it exits at a fault with
-// which a router would otherwise start. version is the program's.
+// Run runs the router with the configuration in file, until SIGTERM or Ctrl-C. If strict, it exits at a fault that it
+// would otherwise tolerate. version is the program's.
 func Run(file string, strict bool, version string) error {
 	hangups := make(chan os.Signal, 1) // from the start: an early SIGHUP would end the process
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -88,7 +88,7 @@ func awaitTurn(hangups <-chan os.Signal) (starts *service.Starts, ok bool) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log.Error("the router has exited soon after each of its last starts; it waits before it starts again", "total", starts.Ended(), "retry_in", pause)
-	// A start may take 90 s (TimeoutStartSec); the pause comes on top.
+	// A start may take 90 s (TimeoutStartSec); the pause is added.
 	service.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=waiting %v after %d failed starts; see the log. systemctl restart starts it at once",
 		(pause+90*time.Second).Microseconds(), pause, starts.Ended()), log)
 	select {

@@ -157,7 +157,7 @@ func TestHolderIsNamed(t *testing.T) {
 	}
 }
 
-// An address that is free is left free.
+// The check does not occupy a free address.
 func TestFreeAddress(t *testing.T) {
 	at := fmt.Sprint("127.0.0.1:", kit.FreePort(t))
 	e := &examination{config: &config.Config{Listens: []config.Listen{{URL: "tcp://" + at}, {URL: "tcp://127.0.0.1:no"}}}, user: account.Account{UID: 7}}

@@ -84,7 +84,7 @@ func TestRights(t *testing.T) {
 			}
 		}
 	}
-	// Other errors of the centre are no missing permissions.
+	// Other errors of the centre are not reported as missing permissions.
 	e := new(examination)
 	tr := trial{e: e, object: "OBJECT"}
 	tr.record("call", "com.x", prefix, errors.New("odd"))
@@ -94,7 +94,7 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// A link presents its certificate, and the key of the certificate is not taken for a key of the node.
+// A link presents its certificate. The key of the certificate is not mistaken for a key of the node.
 func TestLinkWithACertificate(t *testing.T) {
 	dir := t.TempDir()
 	kit.Certificates(t, dir, "127.0.0.1", "centre", "node")

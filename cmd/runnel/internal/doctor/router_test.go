@@ -119,7 +119,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// While the files are invalid, what they lack is taken from the configuration in use.
+// While the files are invalid, the configuration in use fills their missing parts.
 func TestComplete(t *testing.T) {
 	e := &examination{config: &config.Config{
 		Listens: []config.Listen{{URL: "tcp://a"}}, Serials: []config.Serial{{Name: "a"}}, Uplinks: []config.Uplink{{Name: "a"}},

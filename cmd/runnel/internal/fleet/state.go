@@ -50,7 +50,7 @@ type entry struct {
 	links  []*link   // open links, the newest last
 }
 
-// link is the session of a node that attends.
+// link is the session of a connected node.
 type link struct {
 	session  wamp.ID
 	requests chan order

@@ -98,7 +98,7 @@ func TestDegrade(t *testing.T) {
 	c.Close()
 }
 
-// The metrics are at one path, and only for the hosts that are allowed.
+// The metrics are served at one path, and only for allowed hosts.
 func TestMetricsPage(t *testing.T) {
 	for url, path := range map[string]string{"http://127.0.0.1:0": "/metrics", "http://127.0.0.1:0/m": "/m"} {
 		dir := t.TempDir()

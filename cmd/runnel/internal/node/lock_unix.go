@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock locks f against other processes until it is closed. It reports false if another process holds the lock.
+// tryLock locks f against other processes until it is closed. It returns false if another process holds the lock.
 func tryLock(f *os.File) (locked bool, err error) {
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
 	case nil:

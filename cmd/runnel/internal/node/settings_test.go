@@ -114,7 +114,8 @@ func TestReloadMetrics(t *testing.T) {
 	}
 }
 
-// A listener has the console only if its configuration says so. The console knows the path and the realm to connect to.
+// A listener has the console only if its configuration enables it. The console gets the path and the realm to connect
+// to.
 func TestConsole(t *testing.T) {
 	n := site(t, "x").start("")
 	for _, step := range []struct{ path, more, answer string }{
@@ -160,8 +161,8 @@ func TestStaticFiles(t *testing.T) {
 	}
 }
 
-// The configuration that runs is kept for a start with invalid files. A node that starts with it says so, and takes the files
-// once they are valid.
+// The running configuration is saved for a start with invalid files. A node that starts with the saved one reports
+// that, and applies the files once they are valid.
 func TestLastGood(t *testing.T) {
 	n := site(t, "x").start("")
 	kept := filepath.Join(n.dir, "data", "last-good.json")

@@ -14,8 +14,8 @@ import (
 	"runnel/test/kit"
 )
 
-// A part that cannot be made keeps all the others as they are, and gives back what was made for them. Without the obstacle the
-// same reload applies.
+// If one part cannot be created, all other parts stay unchanged, and parts that were already created for the reload are
+// released. Without the obstacle the same reload applies.
 func TestFailingPart(t *testing.T) {
 	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))) // it is bound again later
 	kit.Must(t, err)

@@ -19,7 +19,7 @@ import (
 // Program is run for each call.
 type Program struct {
 	path string
-	args []string // its own, before the call's
+	args []string // the program's own arguments, before the call's
 }
 
 // Find looks for command in PATH: a program or, if there is none of this name, a program and arguments separated by spaces.

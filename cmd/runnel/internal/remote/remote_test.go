@@ -191,7 +191,7 @@ func TestAsk(t *testing.T) {
 	if err := r.Read("runnel.no", nil, &result); err == nil || err.Error() != "com.no: because" {
 		t.Error(err)
 	}
-	// The status is asked for where the configuration listens.
+	// The status is requested at a listener of the configuration.
 	if text, err := (&Router{Serializer: "cbor"}).StatusOf(t.Context(), c); err != nil || string(text) != `{"version":"1.2"}` {
 		t.Errorf("%s, %v", text, err)
 	}

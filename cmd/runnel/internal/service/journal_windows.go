@@ -2,5 +2,5 @@ package service
 
 import "os"
 
-// ToJournal reports false: there is no journal.
+// ToJournal returns false: there is no journal.
 func ToJournal(*os.File) bool { return false }

@@ -246,7 +246,8 @@ func TestSlow(t *testing.T) {
 	p.Close() // waits for all requests
 }
 
-// TestReplaced: a file that is replaced while it is sent ends the connection. The client gets no mixture.
+// TestReplaced: a file that is replaced while it is sent ends the connection. The client never gets a mix of both
+// files.
 func TestReplaced(t *testing.T) {
 	p := serve(t, Options{})
 	path, size := p.big(t)

@@ -1,5 +1,5 @@
-// Xconn runs a xconn router for tests of links to it. Every session may do everything in "realm1". The program prints its
-// address, and ends when its standard input does.
+// Xconn runs an xconn router for tests of links to it. Every session may do everything in "realm1". The program prints
+// its address, and ends when its standard input does.
 package main
 
 import (
