@@ -12,6 +12,7 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/rawsocket"
+	"runnel/transport/wire"
 )
 
 // Run accepts peers until ctx is done, and calls serve for each in its own goroutine. serve owns its Conn until it returns.
@@ -195,6 +196,15 @@ func (l *Listener) handshake(raw net.Conn, account *budget.Account) (Conn, error
 	if err != nil {
 		return nil, err
 	}
+	c, err := l.distinguish(raw, conn, account, end)
+	if below, ok := conn.(*tls.Conn); ok && err != nil {
+		below.NetConn().Close()
+	}
+	return c, err
+}
+
+// distinguish performs the handshake of the transport that the peer has chosen. raw is the socket of conn.
+func (l *Listener) distinguish(raw, conn net.Conn, account *budget.Account, end time.Time) (Conn, error) {
 	peer := l.describe(raw, conn)
 	if isGuest(l.url.Scheme) {
 		return l.opts.Guest(conn, peer, account, end)
@@ -229,10 +239,11 @@ func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
-	below := &headed{Conn: raw, head: []byte{first}}
+	below := wire.NewRecords(raw, []byte{first})
 	conn := tls.Server(below, l.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		l.shown.Delete(below)
+		below.Close()
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}
 	return conn, nil

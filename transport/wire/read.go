@@ -6,8 +6,6 @@ import (
 	"net"
 	"os"
 	"time"
-
-	"runnel/edge/budget"
 )
 
 // Sizes of the buffers that are not lent by the pool, in bytes: those for the part of a frame whose sender paused, and
@@ -56,7 +54,12 @@ func (c *Conn) read() error {
 	if c.raw != nil {
 		err = c.raw.Read(c.tryR)
 	} else {
-		c.readPlain()
+		for c.below != nil && !c.filled && err == nil && !c.below.ready() {
+			err = c.below.raw.Read(c.tryR)
+		}
+		if err == nil {
+			c.readPlain()
+		}
 	}
 	if err == nil {
 		err = c.rerr
@@ -81,91 +84,35 @@ func (c *Conn) readFailed(err error) error {
 	return c.failure("read", err)
 }
 
-// maxBriefReads is how many reads in a row are not announced to the scheduler, see briefRead. A reader whose peer sends without
-// a pause never waits. Then only the monitor thread, which an announced call wakes, lets others run on the same processor.
-const maxBriefReads = 8
-
-// readReady is called with a descriptor that may be readable, until it returns true. It always reads before it waits, even
-// if the last read did not fill the buffer: the poller does not report data that arrived before RawConn.Read was called.
-func (c *Conn) readReady(fd uintptr) bool {
-	c.borrow()
-	n, again, err := readFD(fd, c.buf[c.w:], c.reads < maxBriefReads)
-	c.reads++
-	if again {
-		c.reads = 0
+// readBelow is readReady for the socket below TLS. The Conn gives back its own buffer, too, before it waits.
+func (c *Conn) readBelow(fd uintptr) bool {
+	if !c.below.readReady(fd) {
 		c.giveBack()
 		c.noteWaiting()
 		return false
 	}
-	c.w += n
-	c.busy = c.w == len(c.buf) || n > smallSize/2
-	c.rerr = err
-	if err == nil {
+	if c.below.rerr == nil {
 		c.noteReceived()
 	}
 	return true
 }
 
-// readPlain reads once by rw.Read, which blocks.
+// readPlain reads once by rw.Read. It blocks, except over Records, where the bytes have arrived: there it borrows a buffer.
 func (c *Conn) readPlain() {
-	c.roomPlain()
+	if c.below != nil {
+		c.borrow()
+	} else {
+		c.roomPlain()
+	}
 	c.noteWaiting()
 	n, err := c.rw.Read(c.buf[c.w:])
-	c.filled = n == len(c.buf)-c.w
-	c.w += n
+	c.filled = n == len(c.buf)-c.w // if so, crypto/tls may hold more of the record
+	c.add(n)
 	if n > 0 {
 		c.noteReceived()
 		return // the next Read returns the error again
 	}
 	c.rerr = err
-}
-
-// readerWaits is the bit of Conn.received that is set while the reader waits for the peer.
-const readerWaits = 1
-
-// noteWaiting records for the keep-alive that the reader waits for the peer.
-func (c *Conn) noteWaiting() { c.received.Store(c.received.Load() | readerWaits) }
-
-// noteReceived records for the keep-alive that bytes arrived.
-func (c *Conn) noteReceived() { c.received.Store(c.received.Load()&^readerWaits + 2) }
-
-// borrow makes room for a read that is likely to return bytes. It borrows a buffer unless much of a frame is buffered
-// already or the frame is longer than a lent buffer. A busy connection gets a large one, also in place of a small one.
-func (c *Conn) borrow() {
-	have := c.buf[c.r:c.w]
-	if c.want > smallSize || len(have) > smallSize/2 {
-		c.busy = true
-	}
-	is := c.loan.is.Load()
-	if (is == nothing && len(have) <= restMax || is == small && c.busy) && c.want <= largeSize {
-		size := small
-		if c.busy {
-			size = large
-		}
-		b, next := buffers.get(size)
-		n := copy(b, have)
-		c.release()
-		c.loan.is.Store(next)
-		c.buf, c.w = b, n
-		if c.Err() != nil {
-			c.loan.Forget()
-		}
-	}
-	c.room()
-}
-
-// room makes room for at least one byte after the buffered ones.
-func (c *Conn) room() {
-	if c.r == c.w {
-		c.r, c.w = 0, 0
-	}
-	if c.r > 0 && len(c.buf)-c.r < c.want {
-		c.w = copy(c.buf, c.buf[c.r:c.w])
-		c.r = 0
-	}
-	if c.w == len(c.buf) {
-		c.replace(max(restMin, min(c.want, 2*len(c.buf))))
-	}
 }
 
 // roomPlain is room for a connection without a descriptor, which has its own buffer.
@@ -185,33 +132,6 @@ func (c *Conn) roomPlain() {
 func (c *Conn) renew(size int) {
 	c.release()
 	c.buf = make([]byte, size)
-}
-
-// giveBack returns the lent buffer before a wait. The buffered part of a frame moves to a buffer of its size.
-func (c *Conn) giveBack() {
-	have := c.w - c.r
-	if have == 0 {
-		c.release()
-		return
-	}
-	if c.loan.active() {
-		c.replace(max(restMin, min(c.want, 2*have)))
-	}
-}
-
-// replace moves the buffered bytes to a new buffer of the connection's own, and charges the account for it.
-func (c *Conn) replace(size int) {
-	charge := budget.Buffer(size)
-	c.account.Grow(budget.Reading, charge)
-	c.move(size, charge)
-}
-
-// move moves the buffered bytes to a new buffer that the account was charged for already.
-func (c *Conn) move(size, charge int) {
-	b := make([]byte, size)
-	n := copy(b, c.buf[c.r:c.w])
-	c.release()
-	c.buf, c.w, c.charge = b, n, charge
 }
 
 // reserve doubles the buffer for a long message that has filled it, and blocks while memory is short. It runs outside of
@@ -239,10 +159,4 @@ func (c *Conn) Detach() {
 		return
 	}
 	c.replace(have)
-}
-
-func (c *Conn) release() {
-	c.loan.Return(c.buf)
-	c.account.Shrink(budget.Reading, c.charge)
-	c.buf, c.r, c.w, c.charge = nil, 0, 0, 0
 }

@@ -8,7 +8,8 @@
 //	Write     writes once, as much as the socket takes, or waits until everything is written
 //
 // TCP and Unix sockets are read and written through their descriptors. Other connections (TLS, a serial port, a pipe) are
-// read and written by their blocking Read and Write. On those, a Write that must not wait writes nothing.
+// read and written by their blocking Read and Write. On those, a Write that must not wait writes nothing. TLS over Records
+// is read only when its socket has a whole record.
 package wire
 
 import (
@@ -27,23 +28,12 @@ import (
 // Acquire may call Write. Any goroutine may call Close, Fail and Err.
 type Conn struct {
 	// Static after construction.
-	rw   io.ReadWriteCloser
-	raw  syscall.RawConn // of a TCP or Unix socket, else nil
-	tryR func(fd uintptr) (done bool)
-	tryW func(fd uintptr) (done bool)
+	rw    io.ReadWriteCloser
+	tryW  func(fd uintptr) (done bool)
+	below *Records // of TLS; nil: none
 
-	account *budget.Account // for buf; nil: not bounded
-
-	// Owned by the reader.
-	buf    []byte
-	r, w   int  // buf[r:w] is buffered
-	want   int  // bytes that the reader needs in all
-	filled bool // the last Read filled buf
-	busy   bool // the last read from the descriptor filled buf, or returned more than half a small buffer
-	rerr   error
-	reads  int  // since the reader last waited
-	loan   Loan // of buf
-	charge int  // bytes that account was charged for buf
+	input
+	filled bool // the last Read of rw filled buf. Owned by the reader
 
 	// Owned by the holder of the right to write.
 	out     []byte // being written
@@ -56,9 +46,8 @@ type Conn struct {
 
 	interrupted atomic.Bool // Interrupt was called
 
-	received atomic.Uint32 // bit readerWaits; the other bits change whenever bytes arrive
-	sent     atomic.Uint32 // changes whenever the connection takes bytes
-	alive    *keepAlive    // nil without keep-alive
+	sent  atomic.Uint32 // changes whenever the connection takes bytes
+	alive *keepAlive    // nil without keep-alive
 
 	closing sync.Once
 	done    chan struct{} // closed by Fail
@@ -71,6 +60,8 @@ func New(rw io.ReadWriteCloser, head []byte) *Conn {
 	c := &Conn{rw: rw, piece: firstPiece(rw), writing: make(chan struct{}, 1), done: make(chan struct{})}
 	if c.raw = rawConn(rw); c.raw != nil {
 		c.tryR, c.tryW = c.readReady, c.writeReady
+	} else if c.below = recordsOf(rw); c.below != nil {
+		c.tryR, c.filled = c.readBelow, true // an earlier reader, a web server, may have left a part of a record in crypto/tls
 	}
 	if len(head) > 0 {
 		c.buf = append([]byte(nil), head...)
@@ -114,7 +105,7 @@ func (c *Conn) Fail(cause error) {
 	c.closing.Do(func() {
 		c.cause = cause
 		close(c.done)
-		c.loan.Forget() // the reader may never give it back
+		c.input.close()
 		c.alive.stop()
 		c.cerr = c.rw.Close()
 	})

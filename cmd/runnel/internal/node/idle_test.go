@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -29,16 +30,19 @@ func TestIdleStacks(t *testing.T) {
 	}
 	const sessions, most = 400, 5 << 10
 	n := site(t, "x")
-	plain := fmt.Sprintf("://127.0.0.1:%d", kit.FreePort(t))
-	n.start(listenAt("tcp" + plain))
-	for _, url := range []string{"tcp" + plain, "ws" + plain} {
+	kit.Certificates(t, n.dir, "127.0.0.1", "node")
+	trust, err := transport.ClientFiles(filepath.Join(n.dir, "ca.pem"), "", "")
+	kit.Must(t, err)
+	plain, secure := fmt.Sprintf("://127.0.0.1:%d", kit.FreePort(t)), fmt.Sprintf("://127.0.0.1:%d", kit.FreePort(t))
+	n.start(listenAt("tcp"+plain) + listenAt("tls"+secure) + "certificate = \"node.pem\"\nkey = \"node.key\"\n")
+	for _, url := range []string{"tcp" + plain, "ws" + plain, "tls" + secure, "wss" + secure} {
 		none := runtime.NumGoroutine()
 		runtime.GC() // frees the stacks of goroutines that have ended
 		before := stacks()
 		conns := make([]transport.Conn, sessions)
 		for i := range conns {
 			ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-			conn, err := transport.Dial(ctx, url, transport.DialOptions{Serializer: wamp.JSON})
+			conn, err := transport.Dial(ctx, url, transport.DialOptions{Serializer: wamp.JSON, TLS: trust})
 			cancel()
 			kit.Must(t, err)
 			conns[i] = conn
