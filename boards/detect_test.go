@@ -147,7 +147,7 @@ func TestDetectHere(t *testing.T) {
 	}
 }
 
-// TestDetectCopies has a caller change what it got.
+// TestDetectCopies changes a result, which must not affect later results.
 func TestDetectCopies(t *testing.T) {
 	fsys := tree("", "raspberrypi,400 brcm,bcm2711", "")
 	first := DetectFS(fsys)

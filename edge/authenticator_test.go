@@ -152,7 +152,7 @@ func TestStaticPrincipalsAreAskedFirst(t *testing.T) {
 		p.hear(`[4,"ticket",{}]`)
 		p.say(`[5,"guess",{}]`)
 		p.hear(refusedHello)
-		for _, asked := range d.count(2) { // in vain, to take the time that it takes with strangers
+		for _, asked := range d.count(2) { // without effect, so that it takes as long as with strangers
 			if strings.Contains(asked, "secret") || strings.Contains(asked, "guess") {
 				t.Errorf("whom the configuration names is not the authenticator's affair: %s", asked)
 			}

@@ -81,7 +81,7 @@ func TestUnreachableFallbackIsRerouted(t *testing.T) {
 
 		second.say(`[66,2,"$away"]`)
 		second.hear(`[67,2]`)
-		caller.say(`[48,5,{},"com.x"]`) // the answer of the only one stands
+		caller.say(`[48,5,{},"com.x"]`) // the answer of the only callee is final
 		first.hear(`[68,5,"$away",{}]`)
 		first.say(`[8,68,5,` + down)
 		caller.hear(`[8,48,5,"*","wamp.error.network_failure",["the part is down"]]`)

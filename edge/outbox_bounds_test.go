@@ -204,7 +204,7 @@ func TestOutboxCongested(t *testing.T) {
 	}
 }
 
-// If several read loops wait for a peer in vain, one of them stalls it.
+// If several read loops wait for a peer without success, one of them stalls it.
 func TestPeerStallsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := replyOf(t, "wamp.close.normal")

@@ -76,8 +76,8 @@ func (p *peer) receivesText(text string) {
 	}
 }
 
-// TestWhoCostsPatience: the wait for another peer in vain costs the patience of its kind. The wait for the sender's own
-// outbox, and for a session of this process, costs none.
+// TestWhoCostsPatience: an unsuccessful wait for another peer costs the patience of the peer's kind. Waits for the
+// sender's own outbox, and for a session of this process, cost none.
 func TestWhoCostsPatience(t *testing.T) {
 	for name, c := range map[string]struct {
 		self, internal, proven    bool

@@ -97,7 +97,7 @@ func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat
 	}
 	before.calls.Add(-1)
 	if !callee.features.has(calleeReroute) && !seat.fallback {
-		c.reroute = nil // its answer stands
+		c.reroute = nil // its answer is final
 	}
 	return true
 }

@@ -24,9 +24,9 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 	"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples",
 	"bin", "dist"} // the last two are built
 
-// floors lists the project's packages that the packages under a path may import: the listed paths and all below them. The
-// longest matching path applies; a path behind "=" means that package only. Imports point only down, so that each part can be
-// read, tested and replaced without the parts above it.
+// floors lists the project's packages that the packages under a path may import: the listed paths and all below them.
+// The longest matching path applies; a path after "=" means that package only. Imports point only down, so that each
+// part can be read, tested and replaced without the parts above it.
 var floors = map[string][]string{
 	"cmd":                   {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
 	"edge":                  {"edge/codec", "edge/auth", "edge/budget", "edge/buffers", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patterns", "edge/store", "edge/wamp"},

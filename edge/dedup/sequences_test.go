@@ -96,7 +96,7 @@ func TestSequencesAreBounded(t *testing.T) {
 	}
 }
 
-// The bound holds after each change, however the spans come about.
+// The bound holds after each change, whatever created the spans.
 func TestSpansAreBoundedAtOnce(t *testing.T) {
 	const most = 4 * maxSpans
 	var split, removed sequences

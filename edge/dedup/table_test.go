@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A full table first forgets what single clients have left behind, and last the numbering of a connected client.
+// A full table first forgets the abandoned numberings of single clients, and last the numbering of a connected client.
 func TestNumberingsAreBounded(t *testing.T) {
 	var table Table[int]
 	use := func(c *Client[int], node string) {

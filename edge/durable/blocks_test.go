@@ -85,7 +85,7 @@ func TestWithinABlock(t *testing.T) {
 	}
 }
 
-// A damaged block costs its own events: those of the other blocks are delivered, before it and behind it.
+// A damaged block costs only its own events: the events of the blocks before and after it are delivered.
 func TestDamagedBlock(t *testing.T) {
 	dir := t.TempDir()
 	var ends []uint64

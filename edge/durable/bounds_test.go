@@ -133,7 +133,7 @@ func TestDropsAreLoggedSparingly(t *testing.T) {
 	})
 }
 
-// A consumer that lags behind a log that is too large gets gaps and the events that are left, each once and in order.
+// If the log has grown too large, a slow consumer gets gaps and the remaining events, each once and in order.
 func TestLaggingConsumer(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestLaggingConsumer(t *testing.T) {
 	})
 }
 
-// A file is removed once all subscriptions are behind it, and not before.
+// A file is removed once all subscriptions have passed it, and not before.
 func TestFilesOfSlowSubscriptions(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestOldest(t *testing.T) {
 	})
 }
 
-// The start moves over acknowledged events behind a dropped one at once. They are no part of the gap.
+// The start skips acknowledged events after a dropped one at once. They do not belong to the gap.
 func TestAcknowledgedBehindDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1, Window: 2})

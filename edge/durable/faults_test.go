@@ -188,7 +188,7 @@ func TestDeclaredBound(t *testing.T) {
 	}
 }
 
-// Events for one subscription cost the others no writes, and these begin behind them after a restart.
+// Events for one subscription cause no writes for the others. After a restart, the others begin after these events.
 func TestOthersCostNoWrites(t *testing.T) {
 	dir := t.TempDir()
 	s := openShelf(t, dir, 0)

@@ -139,7 +139,7 @@ func TestGapGoesToAnother(t *testing.T) {
 	}
 }
 
-// Without room at any consumer, a gap and the events behind it wait.
+// If no consumer has room, a gap and the events after it wait.
 func TestGapIsNotOvertaken(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
@@ -225,7 +225,7 @@ func TestGapIsAcknowledgedMeanwhile(t *testing.T) {
 	}
 }
 
-// The events behind a gap are delivered in the same turn as the gap.
+// The events after a gap are delivered in the same turn as the gap.
 func TestGapAndEventsAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})

@@ -90,7 +90,7 @@ func TestLostByOthers(t *testing.T) {
 	}, o.join)
 }
 
-// New events get positions behind those that others know, and Each meets all events with the positions that Put gave them.
+// New events get positions after those that other users know. Each returns all events with the positions from Put.
 func TestPositions(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

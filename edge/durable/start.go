@@ -8,7 +8,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Start says where a subscription begins. The zero value is now.
+// Start is the point where a subscription begins. The zero value is now.
 type Start struct {
 	All   bool      // with everything that is kept
 	Time  time.Time // with the events from this time on

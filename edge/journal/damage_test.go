@@ -42,7 +42,7 @@ func TestDamagedSegments(t *testing.T) {
 			case lossless: // the next header states the valid size
 				l.holds(records...)
 			case name == "without header", name == "a record more":
-				// The records stand at other offsets, so they may or may not be found.
+				// The records are at other offsets, so they may or may not be found.
 			default:
 				l.holds(slices.Concat(records[:i], records[i+1:])...)
 				if len(l.found.Bad) != 1 && !(last && mayBeTorn) {

@@ -53,7 +53,7 @@ func (p *place) checksum(offset int64, length uint32) uint32 {
 	return crc32.Update(p.seed, castagnoli, p.buf[:])
 }
 
-// appendRecord appends a record that will stand at the given offset of its segment.
+// appendRecord appends a record whose offset in its segment is given.
 func appendRecord(dst []byte, p *place, offset int64, record []byte) []byte {
 	check := p.checksum(offset, uint32(len(record)))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(record)))

@@ -123,8 +123,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// garbage returns lengths of garbage: after it, the head of the next record is in the same window, across its end, or
-// behind it.
+// garbage returns lengths of garbage: the head of the record after it is in the same window, across the window's end,
+// or beyond it.
 func garbage() (lengths []int) {
 	for n := range 40 {
 		lengths = append(lengths, n, windowSize-n)
@@ -277,7 +277,7 @@ type unopened struct{ Disk }
 
 func (unopened) Open(string) (File, error) { return nil, fs.ErrPermission }
 
-// End is where the next record begins: behind the last one, or behind the header of a new segment.
+// End is the offset of the next record: after the last one, or after the header of a new segment.
 func TestEnd(t *testing.T) {
 	l := open(t, t.TempDir(), 1<<20)
 	for _, prepare := range []func(){func() {}, func() {}, l.Seal, func() { l = l.again() }} {

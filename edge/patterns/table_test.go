@@ -244,7 +244,7 @@ func TestMatchAgainstTheRule(t *testing.T) {
 	}
 }
 
-// All ends as soon as yield returns false, wherever the value stands.
+// All ends as soon as yield returns false, at any value.
 func TestAllEndsEarly(t *testing.T) {
 	p := &Table[entry]{}
 	for i := range 100 { // more than a branch has room for

@@ -49,7 +49,7 @@ func (t *trie[V]) get(key []byte) (v V, ok bool) {
 	return v, false
 }
 
-// get returns the value under key in the branch, which stands at shift, or below it.
+// get returns the value of key in the branch, which is at shift, or below it.
 func (b *branch[V]) get(key []byte, hash uint64, shift uint) (v V, ok bool) {
 	for ; shift < lastShift; shift += levelBits {
 		bit := slotBit(hash, shift)

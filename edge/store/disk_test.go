@@ -208,7 +208,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// A disk that fails is retried with growing delays. When it works again, all is written.
+// A failing disk is retried with growing delays. When it works again, all data is written.
 func TestDiskFails(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})

@@ -29,7 +29,7 @@ func (s *shelf) fill() {
 	}
 }
 
-// release has the log drop the events at some positions.
+// release makes the log drop the events at some positions.
 func (s *shelf) release(first, last uint64) {
 	s.history().Release(first, last)
 	s.log = slices.DeleteFunc(s.log, func(e entry) bool { return first <= e.position && e.position <= last })

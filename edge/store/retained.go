@@ -14,7 +14,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Retained keeps, for each topic, the event that a late subscriber is given (advanced/pubsub_event_retention.md): the
+// Retained keeps, for each topic, the event that a late subscriber gets (advanced/pubsub_event_retention.md): the
 // latest event without black or white lists, and later ones that lists restrict. Any goroutine may use it.
 //
 // The specification leaves two things open. Here a retained PUBLISH without a payload clears its topic, and an event may

@@ -59,7 +59,7 @@ func TestPatternURIs(t *testing.T) {
 			name, every = name+", strictly", house.EveryStrict
 		}
 		every(t, name, func(s *stage.Scene) {
-			p := s.Login("bob", stage.Simple) // who may do everything: a pattern is registered whole or not at all
+			p := s.Login("bob", stage.Simple) // with all permissions: a pattern is registered whole or not at all
 			for i, uri := range c.uris {
 				subscribe, register := 2*i+1, 2*i+2
 				p.Say(fmt.Sprintf(`[32,%d,{"match":%q},%q]`, subscribe, c.match, uri), fmt.Sprintf(`[64,%d,{"match":%q},%q]`, register, c.match, uri))

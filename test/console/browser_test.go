@@ -20,7 +20,7 @@ import (
 	"runnel/test/kit"
 )
 
-// tab is a page in a real browser. Everything that the browser complains about ends up in complaints.
+// tab is a page in a real browser. complaints collects the browser's errors and warnings.
 type tab struct {
 	*testing.T
 	ctx context.Context

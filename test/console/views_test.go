@@ -63,7 +63,7 @@ func (p *tab) live() {
 	p.sees("paused")
 	p.do(chromedp.Click(`.stream tbody tr:nth-child(2)`, chromedp.ByQuery))
 	p.sees("Keyword arguments", "publication")
-	p.do(chromedp.MouseEvent(input.MouseMoved, 5, 5)) // the list stands still under the pointer
+	p.do(chromedp.MouseEvent(input.MouseMoved, 5, 5)) // the list does not change under the pointer
 	p.press("Resume")
 	p.holds("events go on", fmt.Sprintf(`document.querySelector('.stream tbody tr td:first-child').textContent !== %q`, before))
 	p.check()

@@ -50,7 +50,7 @@ func (s *site) at(name string) *host {
 	}
 	h.script("bin/runnel", "exec "+strings.Join(absolute(s.t), " ")+` "$@"`)
 	h.script("bin/sudo", `if [ "$1" = -u ]; then shift 2; fi; exec "$@"`)
-	h.script("bin/chgrp", "exit 0")            // the group runnel is not there
+	h.script("bin/chgrp", "exit 0")            // the group runnel does not exist
 	h.script("bin/systemctl", "runnel reload") // in place of a reload or a restart of the service
 	h.env = append(runnel.Command().Env, "PATH="+filepath.Join(h.dir, "bin")+":"+os.Getenv("PATH"), "HOME="+filepath.Join(h.dir, "home"),
 		"TMPDIR="+filepath.Join(h.dir, "tmp"), "XDG_RUNTIME_DIR="+h.dir, "RUNNEL_CONFIG="+filepath.Join(h.dir, "etc/runnel/runnel.toml"))

@@ -55,8 +55,8 @@ func (n *node) configure(text string) {
 	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", n.name, text))
 }
 
-// Events that the centre rejects are held on disk, topic by topic, while others cross. They survive a crash, and arrive in
-// order when the centre's permissions have been mended.
+// Events that the centre rejects are held on disk, topic by topic, while others cross. They survive a crash, and arrive
+// in order once the centre's permissions are corrected.
 func TestRejectedEventsAreHeld(t *testing.T) {
 	centre := startWith(t, "centre", typo+listening)
 	gateway := start(t, "gateway", linkTo("central", centre, shares(`export topic com. store="durable"`)))

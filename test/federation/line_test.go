@@ -29,7 +29,7 @@ type line struct {
 // quality describes the faults of a line. The zero value has none.
 type quality struct {
 	delay  time.Duration // of everything, each way
-	stalls float64       // the share of pieces that are held up, and all behind them
+	stalls float64       // the share of pieces that are delayed, together with all later ones
 	stall  time.Duration // for how long at most
 	rate   int           // octets a second, each way; 0: any
 	cut    bool          // no octet gets through

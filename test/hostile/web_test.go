@@ -41,7 +41,7 @@ role = "pump"
 ticket = "secret"
 ` + bystanderRole
 
-// web is a listener with all that speaks HTTP, and one with few connections.
+// web is a listener with all HTTP services, and one that allows few connections.
 const web = `
 [[listen]]
 url = "tcp://127.0.0.2:0"
@@ -202,7 +202,7 @@ func TestForeignPages(t *testing.T) {
 			}
 		}
 	}
-	for _, d := range doors[4:6] { // requests of a page that may connect, or of one that is not named, and that no browser asks for first
+	for _, d := range doors[4:6] { // requests of a permitted page, or of an unnamed one, that a browser sends without a preflight
 		for _, headers := range []string{
 			"Origin: https://app.example.com|Content-Type: text/plain", "Origin: https://app.example.com", "Sec-Fetch-Site: cross-site|Content-Type: application/json",
 			"Sec-Fetch-Site: same-site|Content-Type: application/json", "Content-Type: multipart/form-data; boundary=a", "Sec-Fetch-Site: same-origin|Content-Type: text/plain",

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fault is a fault of the field. Its scripts run as root.
+// fault is a fault that occurs in the field. Its scripts run as root.
 type fault struct {
 	name   string
 	breaks string // while the router is stopped, as if it had happened before a boot

@@ -37,7 +37,7 @@ func TestInstallOnForeignProcessors(t *testing.T) {
 			if out := r.run(t, "uname -m"); out != p.machine {
 				t.Fatalf("the root's programs run on %s, want %s", out, p.machine)
 			}
-			// Afterwards the files that the first useradd makes exist.
+			// Afterwards the files that the first useradd creates exist.
 			r.run(t, "useradd --system probe && userdel probe")
 			before, users := r.files(t), r.users(t)
 

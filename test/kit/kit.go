@@ -83,7 +83,8 @@ func Files(t testing.TB, pattern string) map[string]string {
 	return texts
 }
 
-// ShortDir returns a directory for the length of the test. Its path is short enough for a Unix socket, unlike t.TempDir's.
+// ShortDir returns a directory that exists during the test. Its path is short enough for a Unix socket, unlike
+// t.TempDir's.
 func ShortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "runnel-")

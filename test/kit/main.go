@@ -11,8 +11,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Part prepares something that all tests of a package share, such as a program or a running router. dir exists as long as the
-// tests run. end, if it is not nil, is called behind the last test; the tests have failed if it returns an error.
+// Part prepares something that all tests of a package share, such as a program or a running router. dir exists as long
+// as the tests run. end, if it is not nil, is called after the last test; the tests have failed if it returns an error.
 type Part func(dir string) (end func() error, err error)
 
 // Programs is a part that fails unless all programs are installed.

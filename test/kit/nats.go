@@ -40,8 +40,9 @@ type NATS struct {
 	ended        chan struct{} // closed when cmd has ended
 }
 
-// StartNATS starts a nats-server for the length of the test and waits until it accepts clients. The configuration is added to one
-// with the address, and with a directory for JetStream if that is enabled by "jetstream: enabled" or the like.
+// StartNATS starts a nats-server for the duration of the test and waits until it accepts clients. The configuration is
+// added to one with the address, and with a directory for JetStream if that is enabled by "jetstream: enabled" or the
+// like.
 func StartNATS(t testing.TB, binary, config string) *NATS {
 	t.Helper()
 	n := NewNATS(t, binary, config)

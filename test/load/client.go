@@ -136,14 +136,14 @@ func stamp(payload []byte) {
 	}
 }
 
-// number writes the number of an event into the payload, behind the stamp.
+// number writes the number of an event into the payload, after the stamp.
 func number(payload []byte, n int) {
 	if len(payload) >= 16 {
 		binary.BigEndian.PutUint64(payload[8:], uint64(n))
 	}
 }
 
-// age is how long ago a payload was stamped, if it still is as it was sent. JSON changes its form.
+// age returns the time since a payload was stamped, if the payload is unchanged. JSON changes its form.
 func age(payload []byte) (time.Duration, bool) {
 	if len(payload) < 8 {
 		return 0, false

@@ -104,7 +104,7 @@ func (c *natsKeeper) confirmed() error {
 func (c *natsKeeper) consume(string) error {
 	c.subscriptions++
 	fmt.Fprintf(c.w, "SUB bench.deliver %d\r\n", c.subscriptions)
-	return c.flush() // PONG would come behind events
+	return c.flush() // PONG would follow events
 }
 
 func (c *natsKeeper) acknowledge() error {

@@ -70,7 +70,7 @@ func (c *wampClient) hello() error {
 	return c.answered(welcomeCode)
 }
 
-// begin opens a message of n items, behind room for the frame's head.
+// begin opens a message of n items, after room for the frame's head.
 func (c *wampClient) begin(n int, kind uint64) []byte {
 	return c.number(c.array(append(c.out[:0], 0, 0, 0, 0), n), kind)
 }

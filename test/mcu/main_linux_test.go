@@ -1,5 +1,6 @@
-// Package mcu holds the client for microcontrollers to its word, from outside: boards/mcu's sensor node, as a program
-// behind a noisy pseudo-terminal and as firmware in an emulated micro:bit, at a router that runs as users run it.
+// Package mcu tests the guarantees of the client for microcontrollers from outside. The sensor node of boards/mcu runs
+// as a program behind a noisy pseudo-terminal and as firmware in an emulated micro:bit. The router runs as users run
+// it.
 //
 // It needs gcc, make, gcc-arm-none-eabi, gcc-avr, avr-libc, arduino-core-avr and qemu-system-arm, and runs if RUNNEL_MCU is
 // set: a tool that is not there is a failure then.

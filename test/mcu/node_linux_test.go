@@ -61,7 +61,7 @@ func isHere(t *testing.T, c *client.Client) map[string]any {
 	return answers(t, c, state).Kwargs()
 }
 
-// measures has the node measure for a second.
+// measures makes the node measure for a second.
 func measures(t *testing.T, c *client.Client, want float64) {
 	t.Helper()
 	if r := answers(t, c, measure, 1); r.Args()[0] != want {

@@ -267,7 +267,8 @@ func pump(to, from net.Conn) {
 	from.Close()
 }
 
-// admit reports whether a connection to a broker may stand: the gate may have been closed meanwhile, or opened to another broker.
+// admit reports whether a connection to a broker may stay open: the gate may have been closed meanwhile, or opened to
+// another broker.
 func (g *gate) admit(to string, conns ...net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -260,7 +260,7 @@ func TestOutage(t *testing.T) {
 	here := listen(t, c, "com.example.in", client.SubscribeOptions{})
 	b.subscribed(t, "runnel-gw-broker", 1)
 	tell(t, b, "com/example/in", "0\n")
-	here.receives(t, "com.example.in [0] map[] false") // the subscription stands
+	here.receives(t, "com.example.in [0] map[] false") // the subscription is active
 	way.close()
 	if _, err := g.Logs(`not connected to the broker`); err != nil {
 		t.Fatal(err)

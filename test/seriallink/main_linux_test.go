@@ -1,4 +1,4 @@
-// Package seriallink holds the reliable serial link to its word on real pseudo-terminals: WAMP sessions over it, noise,
+// Package seriallink tests the guarantees of the reliable serial link on real pseudo-terminals: WAMP sessions, noise,
 // and restarts of either side.
 package seriallink
 

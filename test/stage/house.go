@@ -69,7 +69,7 @@ func TestMain(m *testing.M, house **House, c Config, parts ...kit.Part) {
 	kit.Leakproof(m, append([]kit.Part{opened}, parts...)...)
 }
 
-// Open starts a router for the length of a test.
+// Open starts a router for the duration of a test.
 func Open(t *testing.T, c Config) *House {
 	t.Helper()
 	h, err := open(kit.ShortDir(t), c)

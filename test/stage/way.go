@@ -30,7 +30,7 @@ func Ways() (ways []Way) {
 	return append(ways, Way{Network: "lp", Serializer: wamp.JSON}, Way{Network: "lp", Batched: true, Serializer: wamp.CBOR})
 }
 
-// String is like "ws_batched_cbor". It may stand in a URI.
+// String returns a text like "ws_batched_cbor", which may be part of a URI.
 func (w Way) String() string {
 	name := w.Network
 	if w.Batched {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
-// router is the side that a test plays itself.
+// router is the router's side, played by the test.
 type router struct {
 	*Server
 	web   *httptest.Server

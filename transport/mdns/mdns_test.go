@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
-// responder answers for a name on the network that the machine has, with the library of others.
+// responder answers for a name on the machine's network, with an independent library.
 func responder(t *testing.T, on string, address net.IP, only6 bool) (name string) {
 	t.Helper()
 	ifi, err := net.InterfaceByName(on)

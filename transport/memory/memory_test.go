@@ -147,7 +147,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestLastWords: what was written before Close is read.
+// TestLastWords: data written before Close can still be read.
 func TestLastWords(t *testing.T) {
 	a, b := Pipe(Options{})
 	write(t, a, true, 18, batch("goodbye", "end"))

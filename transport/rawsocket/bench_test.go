@@ -77,7 +77,7 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// BenchmarkOne moves one message at a time to and fro.
+// BenchmarkOne sends one message at a time back and forth.
 func BenchmarkOne(b *testing.B) {
 	client, server := pair(b, "tcp")
 	go func() {

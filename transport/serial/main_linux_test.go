@@ -65,7 +65,7 @@ func holder(t *testing.T, device string) (pid int, end func()) {
 	return cmd.Process.Pid, end
 }
 
-// plug plugs in a simulated device for the length of the test.
+// plug plugs in a simulated device for the duration of the test.
 func plug(t *testing.T, link string) *pty.Device {
 	t.Helper()
 	d, err := pty.Plug(link)
@@ -89,7 +89,7 @@ func device(t *testing.T, c Config) (*pty.Device, *Port) {
 // test would wait until the time limit of the whole run, without a message.
 const patience = time.Minute
 
-// limited closes what is read from when patience is over. It returns what ends the waiting.
+// limited closes the reader's source when patience is over. It returns a function that ends the wait.
 func limited(r io.Reader) (stop func() bool) {
 	return time.AfterFunc(patience, func() {
 		if c, ok := r.(io.Closer); ok {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestLook: a line keeps what crosses its port from the first look on, until looks end, and in bounds.
+// TestLook: a line keeps the data of its port, within bounds, from the first look until the looks end.
 func TestLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &Line{}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// environment sets what systemd would.
+// environment sets the variables that systemd would set.
 func environment(t *testing.T, pid, count, names string) {
 	t.Setenv("LISTEN_PID", pid)
 	t.Setenv("LISTEN_FDS", count)

@@ -96,7 +96,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// TestMessageIsNotCopied: a message of one frame stands where the connection was read to.
+// TestMessageIsNotCopied: a message of one frame stays in the buffer into which the connection was read.
 func TestMessageIsNotCopied(t *testing.T) {
 	conn := bench(wamp.CBOR, false, false, masked(binaryData, "hello"))
 	m, _, err := conn.ReadMessage()

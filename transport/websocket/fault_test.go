@@ -192,7 +192,8 @@ func TestOutboxStates(t *testing.T) {
 	read("one\x8a\x01x")
 	in(false)
 
-	// A long payload is written without a copy, behind what the outbox holds and before a control frame that comes meanwhile.
+	// A long payload is written without a copy, after the outbox's content and before a control frame that is added
+	// meanwhile.
 	add("before")
 	long := strings.Repeat("l", chunkSize+1)
 	wait := reading("before" + "head" + long)
@@ -266,7 +267,7 @@ func TestOutboxStates(t *testing.T) {
 	}
 	wait()
 
-	// A control frame that is added after the last flush is not left behind.
+	// A control frame that is added after the last flush is written, too.
 	s.promise()
 	addControl(frame.Pong, "late")
 	if s.kept() {

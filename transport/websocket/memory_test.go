@@ -68,7 +68,7 @@ func TestFailureReturnsMemory(t *testing.T) {
 // many is more than the number of buffers that the pool lends at its lowest limit.
 const many = 20
 
-// limitBuffers lowers the limit of the pool for the length of the test.
+// limitBuffers lowers the limit of the pool for the duration of the test.
 func limitBuffers(t *testing.T) {
 	wire.LimitBuffers(0)
 	t.Cleanup(func() { wire.LimitBuffers(1 << 40) })

@@ -306,7 +306,7 @@ func (o *outbox) advance(n int) {
 	o.frames, o.start, o.first, o.charged = nil, 0, nil, 0
 }
 
-// behind reports whether the connection has not taken everything that was written.
+// behind reports whether the connection has not accepted all written bytes.
 func (o *outbox) behind() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -453,7 +453,7 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// FuzzReadMessage sends any octets behind a handshake.
+// FuzzReadMessage sends any octets after a handshake.
 func FuzzReadMessage(f *testing.F) {
 	f.Add([]byte(frameOf(text, "[1]")+frameOf(ping, "x")+frameOf(closing, "")), false)
 	f.Add([]byte(frameOf(text, "[1]\x1e[2]\x1e")), true)

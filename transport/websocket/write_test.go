@@ -183,7 +183,7 @@ func TestSlowPeer(t *testing.T) {
 	if n := len(conn.socket.frames); n > chunkSize+len(batch) {
 		t.Errorf("%d octets are held", n)
 	}
-	// A PING meanwhile blocks no goroutine: its PONG is queued behind the frames.
+	// A PING meanwhile blocks no goroutine: its PONG is queued after the frames.
 	peer.send(t, frameOf(ping, "hello"), frameOf(binaryData, "after"))
 	want(t, conn, "after", false)
 	done := make(chan error)

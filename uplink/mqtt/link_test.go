@@ -286,7 +286,7 @@ func TestHostileBroker(t *testing.T) {
 	receive[*packets.PubackPacket](b)
 }
 
-// An event that the broker does not bear is given up; what is behind it comes through.
+// The link drops an event that makes the broker close the connection. Later events get through.
 func TestBrokerEndsConnectionForAnEvent(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}})
 	c := s.program()

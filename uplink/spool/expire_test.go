@@ -74,7 +74,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// After a restart with a clock that is behind, the time that the router was off is unknown: events with a limit expire.
+// After a restart with a clock that is slow, the time that the router was off is unknown: events with a limit expire.
 func TestExpireWithoutClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})

@@ -265,7 +265,7 @@ func TestSupersede(t *testing.T) {
 			b.hold("a.b", 3, 100, written)
 			stored := make(chan error, 1)
 			b.Put(of(Durable, "a.b", 200), func(err error) { stored <- err })
-			b.poll(1) // it is held behind the others
+			b.poll(1) // it is held after the others
 			b.Supersede("a.b")
 			b.Supersede("a.unknown")
 			if err := <-stored; err != nil {

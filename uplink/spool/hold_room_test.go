@@ -139,7 +139,8 @@ func TestHeldEventWaitsForTheDisk(t *testing.T) {
 	})
 }
 
-// The far side rejects an event that was sent behind the last held one of its topic, and answers it first: the topic stays held.
+// The far side rejects an event that was sent after the last held one of its topic, and answers it first: the topic
+// stays held.
 func TestTopicStaysHeldForRejectedEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{RetryFirst: time.Hour})
@@ -169,7 +170,7 @@ func TestTopicStaysHeldForRejectedEvents(t *testing.T) {
 	})
 }
 
-// Memory and files are too small while the far side rejects topics now and then: each event is acknowledged or counted as
+// Memory and files are too small while the far side rejects some topics. Each event is acknowledged or counted as
 // dropped, those of a topic are delivered in order, and none is left.
 func TestHeldTopicsInSmallSpool(t *testing.T) {
 	for seed := range uint64(40) {

@@ -137,7 +137,7 @@ func TestHeldFilesAreReadOnDemand(t *testing.T) {
 	})
 }
 
-// The events behind a record that becomes unreadable are delivered, although others of the file were sent before.
+// The events after a record that becomes unreadable are delivered, although others of the file were sent before.
 func TestHeldFileIsDamagedWhileItIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxOctets: 64 << 10}) // files of 4 KiB

@@ -51,7 +51,7 @@ func TestReasonArrives(t *testing.T) {
 	s := newStage(t, "")
 	for name, c := range map[string]struct {
 		version packet.Version
-		first   string // before the long packet, instead of a valid CONNECT or behind it
+		first   string // before the long packet: instead of a valid CONNECT or after it
 		change  func(*packet.Connect)
 		code    packet.Code
 	}{

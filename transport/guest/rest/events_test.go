@@ -97,7 +97,8 @@ func TestResumeWithoutID(t *testing.T) {
 	}
 }
 
-// A stream acknowledges the oldest events when many more have been written. Without an id the next stream begins behind them.
+// A stream acknowledges the oldest events when many more have been written. Without an id the next stream begins after
+// them.
 func TestManyEventsAreAcknowledged(t *testing.T) {
 	s := newStage(t, Options{})
 	lines, stop := s.follow("/events/com.example.a?durable=log")

@@ -18,7 +18,7 @@ type Table struct {
 	Comma     bool     // numbers have a decimal comma
 }
 
-// separators are tried in this order: a comma may be a decimal comma, and a blank may stand beside another separator.
+// separators are tried in this order: a comma may be a decimal comma, and a blank may accompany another separator.
 var separators = []string{";", "\t", "|", ",", " "}
 
 // text looks for lines. The first and the last may be incomplete.

@@ -96,7 +96,7 @@ func alphanumeric(r rune) bool {
 	return '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
 }
 
-// untag removes a tag block, which stands between backslashes (NMEA 0183 4.0).
+// untag removes a tag block, which is enclosed in backslashes (NMEA 0183 4.0).
 func untag(line string) string {
 	if strings.HasPrefix(line, "\\") {
 		if _, behind, closed := strings.Cut(line[1:], "\\"); closed {

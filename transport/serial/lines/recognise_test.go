@@ -52,7 +52,7 @@ func TestCharacters(t *testing.T) {
 	}
 }
 
-// The value of a check stands as configured: bytes in either order, or hexadecimal digits, of which the highest is the first.
+// The value of a check has the configured form: bytes in either order, or hexadecimal digits, the highest first.
 func TestCheckValues(t *testing.T) {
 	const covered = "123456789" // of the catalogue's check values
 	for _, c := range []struct {
@@ -77,7 +77,7 @@ func TestCheckValues(t *testing.T) {
 	}
 }
 
-// The content of a telegram is what stands between its begin and its end, without the check.
+// The content of a telegram is the data between its begin and its end, without the check.
 func TestContent(t *testing.T) {
 	for _, c := range []struct {
 		telegram Telegram

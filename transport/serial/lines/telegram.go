@@ -29,7 +29,7 @@ type Telegram struct {
 	Length     int           // of the whole telegram in bytes
 	LengthType Binary        // type of a length within the telegram; 0 for none
 	LengthAt   int           // its position
-	LengthAdd  int           // added to it for the length of the whole telegram
+	LengthAdd  int           // added to it for the whole telegram's length
 	Little     bool          // byte order of the length within the telegram
 	Silence    time.Duration // ends a telegram; if it ends otherwise, drops an incomplete one
 	Escape     []byte        // of SML: End begins with it, and data that look like it are preceded by it once more; nil for none
@@ -38,8 +38,8 @@ type Telegram struct {
 	LineCheck  string // check of each line within, one of LineCheckNames; "" for none
 }
 
-// Check says how a telegram is protected. The value stands at the end of the telegram or, if the trailer has no room for it,
-// directly before End.
+// Check describes the checksum of a telegram. The value is at the end of the telegram or, if the trailer has no room
+// for it, directly before End.
 type Check struct {
 	Name    string // one of CheckNames; "" for none
 	Hex     bool   // the value is in hexadecimal digits

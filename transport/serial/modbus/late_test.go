@@ -33,7 +33,7 @@ func between(a, b time.Duration) func(*rand.Rand) time.Duration {
 	return func(r *rand.Rand) time.Duration { return a + time.Duration(r.Int64N(int64(b-a)+1)) }
 }
 
-// hostileBus has three slaves whose registers say where they stand: the slave, the address, and a count.
+// hostileBus has three slaves. Their registers contain the slave, the address, and a count.
 type hostileBus struct {
 	trouble
 	in     chan []byte

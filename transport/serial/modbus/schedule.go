@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A slave that does not answer is left alone. The first failure has no effect, as any disturbance can spoil one answer;
-// after that the time doubles with each failure.
+// A slave that does not answer is not polled for a time. The first failure has no effect, because any disturbance can
+// spoil one answer. After that the time doubles with each failure.
 const (
 	silentAfter = 2 // consecutive failures that make a slave silent
 	restMin     = time.Second

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// The escape sequence, and the sequences with which a telegram begins and ends (transport protocol, version 1). Behind End
-// stand the number of fill bytes and a CRC-16/X-25 of all bytes before it, lowest byte first. Data that look like the escape
-// sequence are preceded by another one.
+// The escape sequence, and the sequences with which a telegram begins and ends (transport protocol, version 1). The
+// number of fill bytes and a CRC-16/X-25 of all bytes before it, lowest byte first, follow End. Data that look like the
+// escape sequence are preceded by another one.
 const (
 	Escape  = "\x1b\x1b\x1b\x1b"
 	Begin   = Escape + "\x01\x01\x01\x01"

@@ -138,7 +138,7 @@ func TestIDFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// An id that stands in the configuration follows the same rules. Without one the host name is used.
+// An id in the configuration follows the same rules. Without one, the node uses the host name.
 func TestIDInTheConfiguration(t *testing.T) {
 	const problem = "is not a valid id; use at most 128 letters"
 	for id, valid := range map[string]bool{

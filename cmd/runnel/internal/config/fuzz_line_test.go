@@ -181,7 +181,7 @@ func quotedAll(names []string) (list []string) {
 	return list
 }
 
-// linePort is the port of a fuzzed device. It says what is left, step bytes at a time, and an end.
+// linePort is the port of a fuzzed device. It returns the remaining data, step bytes at a time, and then the end.
 type linePort struct {
 	rest []byte
 	step int

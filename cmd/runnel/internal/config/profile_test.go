@@ -65,7 +65,7 @@ func TestProfileProblems(t *testing.T) {
 	}
 }
 
-// Profiles of the user stand beside the configuration.
+// The user's profiles are in the directory of the configuration.
 func TestOwnProfiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

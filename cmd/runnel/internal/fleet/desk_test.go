@@ -189,7 +189,7 @@ func TestCommands(t *testing.T) {
 	c.desk(t, "realm1", false)
 	o, node := c.operator(t), c.join(t, "realm1", "pump")
 	a := attend(t, node, Report{Node: "pump", Remote: true})
-	// Each command is answered as it asks for: by the procedure and the arguments that it carries.
+	// A node answers each command by the procedure and the arguments that the command names.
 	type call struct {
 		result  *client.Result
 		failure *client.Error

@@ -112,7 +112,7 @@ func TestQueueWithoutDisk(t *testing.T) {
 	}
 }
 
-// Only a configured length that is not met is worth a warning.
+// The log warns only if a configured length is not met.
 func TestMaxMessageWarning(t *testing.T) {
 	for configured, want := range map[config.Size]bool{0: false, 1000: false, 1 << 20: true} {
 		log, text := loud()

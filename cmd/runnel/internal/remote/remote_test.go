@@ -270,7 +270,7 @@ func TestPortErrors(t *testing.T) {
 			t.Errorf("%s: %v", c.device, err)
 		}
 	}
-	// The running router knows its lines best.
+	// The lines of the running router take precedence over the configuration.
 	c := router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(nil, map[string]any{"serial": []any{map[string]any{"name": "old", "device": "/dev/old"}}})})
 	c.Realms[0].Name = "plant"
 	if got := routerLine(c, "/dev/old"); got != "old" {

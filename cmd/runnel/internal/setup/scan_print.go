@@ -56,7 +56,8 @@ func Scan(ctx context.Context, s *modbus.Search, slaves []byte, known []BusDevic
 	return nil
 }
 
-// progress returns a function that shows which slave is asked: in one line of a terminal, or now and then in a line of its own.
+// progress returns a function that shows the current slave: in one line of a terminal, or otherwise in a new line from
+// time to time.
 func progress(ctx context.Context, s *modbus.Search, notes *os.File) func(slave byte, done, total int) error {
 	info, err := notes.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0

@@ -215,8 +215,8 @@ func quoted(text string) string {
 	return string(b)
 }
 
-// sealMark begins the last line of a generated file. The checksum behind it shows whether the file was edited: only an
-// unedited one may be replaced without --force.
+// sealMark begins the last line of a generated file. The checksum after it shows whether the file was edited: only an
+// unedited file may be replaced without --force.
 const sealMark = "# \"runnel init\" replaces this file without --force as long as it is unedited, which this checksum shows: "
 
 // oldSealMark is the mark of files that earlier versions have written.

@@ -28,7 +28,7 @@ func TestPlainText(t *testing.T) {
 		{[]any{int64(1), "two", nil, true, []any{1.5}}, nil, `1 "two" null true [1.5]`},
 		{nil, map[string]any{"b": int64(1), "a": "x", "c d": int64(2)}, `a="x" b=1 "c d"=2`},
 		{[]any{[]byte("hi\x00")}, nil, "0x686900"},
-		{[]any{"\x1b[31m\n\u0085\u202e" + string(rune(0xe0001))}, nil, `"\u001b[31m\n\u0085\u202e\udb40\udc01"`}, // no control characters for a terminal
+		{[]any{"\x1b[31m\n\u0085\u202e" + string(rune(0xe0001))}, nil, `"\u001b[31m\n\u0085\u202e\udb40\udc01"`}, // no terminal obeys it
 		{nil, map[string]any{"\x1b": "\u009b"}, `"\x1b"="\u009b"`},
 	} {
 		got, err := PlainText(c.args, c.kwargs)

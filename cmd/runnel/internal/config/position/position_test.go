@@ -18,7 +18,8 @@ role = [ { name = "x" },
 memory = 1
 `
 
-// Every value is found at its line: also in the second table of an array, in an inline table, and behind a text of several lines.
+// Every value is found at its line: also in the second table of an array, in an inline table, and after a text of
+// several lines.
 func TestLocate(t *testing.T) {
 	top, deep := Locate("a.toml", file)
 	if deep != 0 {
