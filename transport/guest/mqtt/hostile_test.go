@@ -160,9 +160,14 @@ func TestRefusedClientsKeepNoBuffers(t *testing.T) {
 	kit.Must(t, err)
 	w := wire.New(far, nil)
 	defer w.Close()
-	kit.Must(t, w.Fill(1))
-	kit.Must(t, w.Fill(len(w.Buffered())+1)) // a busy reader borrows a large buffer
-	if got := len(w.Buffered()); got < 20_000 {
-		t.Errorf("a reader gets %d bytes at once, as if all buffers were lent", got)
+	most := 0
+	for left := size; left > 0; { // a busy reader borrows a large buffer
+		kit.Must(t, w.Fill(1))
+		n := len(w.Buffered())
+		w.Discard(n)
+		most, left = max(most, n), left-n
+	}
+	if most < 20_000 {
+		t.Errorf("a reader gets %d bytes at once, as if all buffers were lent", most)
 	}
 }
