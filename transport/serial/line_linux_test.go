@@ -396,7 +396,11 @@ func TestForeignLine(t *testing.T) {
 	for range 2 {
 		kit.Eventually(t, "served", func() bool { return l.State().Phase == Serving })
 		send(t, d, "text")
-		if got := receive(t, heard); got != "text" {
+		got := ""
+		for len(got) < len("text") { // which may come in pieces
+			got += receive(t, heard)
+		}
+		if got != "text" {
 			t.Errorf("heard %q", got)
 		}
 		kit.Must(t, d.Close())
