@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,16 +26,7 @@ func TestReloadIsWholeOrNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- n.Run(ctx, func() { close(ready) }) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	<-ready
+	run(t, n)
 
 	// No socket can be moved to the path of a directory.
 	if err := os.Remove(socket); err != nil {

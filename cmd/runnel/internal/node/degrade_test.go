@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
@@ -27,19 +28,28 @@ func parse(t *testing.T, dir, more string) *config.Config {
 	return c
 }
 
-// run runs a node until the test ends.
-func run(t *testing.T, n *Node) {
+// run runs a node until stop or the end of the test. It returns when the node is ready.
+func run(t *testing.T, n *Node) (stop func()) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- n.Run(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
-		stop()
+	go func() {
+		defer close(ended)
+		ended <- n.Run(ctx, func() { close(ready) })
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	<-ready
+	t.Cleanup(stop)
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatalf("the node has ended before it was ready: %v", err)
+	}
+	return stop
 }
 
 // A node that may degrade starts without the parts that fail, and each of them starts once it can. It needs one listener.

@@ -179,18 +179,14 @@ func TestCommands(t *testing.T) {
 func TestStatesAreKept(t *testing.T) {
 	l := site(t, "centre")
 	l.write(nodes)
-	run := func() (n *Node, end func()) {
+	start := func() (n *Node, end func()) {
 		c, err := l.load()
 		kit.Must(t, err)
 		n, err = New(c, Options{Log: quiet, Version: "1"})
 		kit.Must(t, err)
-		ctx, stop := context.WithCancel(context.Background())
-		ready, ended := make(chan struct{}), make(chan error, 1)
-		go func() { ended <- n.Run(ctx, func() { close(ready) }) }()
-		<-ready
-		return n, func() { stop(); kit.Must(t, <-ended) }
+		return n, run(t, n)
 	}
-	n, end := run()
+	n, end := start()
 	_, err := attend(t, l.socket("a"), "gw-1", fleet.Report{Node: "gw-1", Version: "1.0", Queues: []fleet.QueueReport{{Uplink: "c", Events: 3}}}, nil)
 	kit.Must(t, err)
 	if f := n.Status().Fleet; len(f) != 1 || f[0].Realm != "realm2" || f[0].Online != 1 || f[0].Offline != 0 || f[0].Queued != 3 {
@@ -201,8 +197,7 @@ func TestStatesAreKept(t *testing.T) {
 		t.Error(text)
 	}
 	end()
-	n, end = run()
-	defer end()
+	n, _ = start()
 	f := n.Status().Fleet
 	if len(f) != 1 || f[0].Online != 0 || f[0].Offline != 1 || f[0].Queued != 3 || f[0].Nodes[0].LastSeen.IsZero() {
 		t.Errorf("%+v", f)
