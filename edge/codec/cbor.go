@@ -31,48 +31,22 @@ const (
 	cborFloat64    = 0xfb
 )
 
+// parseCBOR parses a message. cborMessage has checked that a list of indefinite length ends with a break.
 func parseCBOR(data []byte, m *Message) (*layout, error) {
-	n, pos := cborMessage(data)
-	if pos < 0 {
-		return nil, notMessage(pos)
+	end := len(data)
+	if end > 0 && data[0] == cborArray<<5|cborIndefinite {
+		end--
 	}
-	code, pos := cborUnsigned(data, pos)
-	if pos < 0 || n == 0 {
-		return nil, noType(n, pos)
-	}
-	l, err := known(m, code)
-	if err != nil {
-		return nil, err
-	}
-	n-- // the code
-	if n < l.min || n > l.max {
-		return l, l.wrongLength(n)
-	}
-	for i := range l.elements[:min(n, len(l.elements))] {
-		if pos = cborElement(data, pos, l.elements[i].field, m); pos < 0 {
-			return l, l.wrong(l.elements[i], pos)
-		}
-	}
-	if items := n - len(l.elements); items > 0 {
-		start := pos
-		if pos = cborArguments(data, pos, m); pos < 0 {
-			return l, l.wrong(arguments, pos)
-		}
-		keys := pos
-		if items == 2 {
-			if pos = cborKeywords(data, pos); pos < 0 {
-				return l, l.wrong(keywords, pos)
-			}
-		}
-		m.payload(wamp.CBOR, items, data, start, keys, pos)
-	}
-	if data[0] == cborArray<<5|cborIndefinite {
-		pos++ // cborMessage has checked that the break is there
-	}
-	if pos != len(data) {
-		return l, l.broken(faultFollows)
-	}
-	return l, nil
+	return cborFormat.parse(data, end, m)
+}
+
+func appendCBOR(dst []byte, l *layout, m *Message, n, items int) ([]byte, error) {
+	return cborFormat.append(dst, l, m, n, items)
+}
+
+var cborFormat = &binaryFormat{
+	wamp.CBOR, cborMessage, cborUnsigned, cborID, cborText, cborDict, cborArguments, cborKeywords,
+	cborArray << 5, cborEmptyMap, cborAppendUint, cborAppendText,
 }
 
 // cborMessage reads the head of the message's list. It returns the number of items and the position of the first.
@@ -105,34 +79,6 @@ func cborCount(data []byte) (n, pos int) {
 		return 0, faultEnds.at()
 	}
 	return n, 1
-}
-
-func cborElement(data []byte, pos int, f field, m *Message) int {
-	switch f {
-	case fieldRequest:
-		m.Request, pos = cborID(data, pos)
-	case fieldID:
-		m.ID, pos = cborID(data, pos)
-	case fieldPublication:
-		m.Publication, pos = cborID(data, pos)
-	case fieldRevoked:
-		m.Request, pos = cborUnsigned(data, pos)
-		if m.Request > wamp.MaxID {
-			return faultKind.at()
-		}
-	case fieldErrorType:
-		var code uint64
-		code, pos = cborUnsigned(data, pos)
-		m.ErrorType = wamp.Type(code)
-		if pos >= 0 && layoutOf(code) == nil {
-			return faultKind.at()
-		}
-	case fieldText:
-		m.Text, pos = cborText(data, pos)
-	case fieldDict:
-		return cborDict(data, pos, m)
-	}
-	return pos
 }
 
 func cborID(data []byte, pos int) (wamp.ID, int) {
@@ -394,45 +340,10 @@ func cborSkipChunks(data []byte, pos int, major byte) int {
 	return pos + 1
 }
 
-func appendCBOR(dst []byte, l *layout, m *Message, n, items int) ([]byte, error) {
-	start := len(dst)
-	dst = append(dst, cborArray<<5|byte(1+n+items))
-	dst = cborAppendHead(dst, cborUint, uint64(l.message))
-	for i := range l.elements[:n] {
-		switch l.elements[i].field {
-		case fieldRequest, fieldRevoked:
-			dst = cborAppendHead(dst, cborUint, m.Request)
-		case fieldID:
-			dst = cborAppendHead(dst, cborUint, m.ID)
-		case fieldPublication:
-			dst = cborAppendHead(dst, cborUint, m.Publication)
-		case fieldErrorType:
-			dst = cborAppendHead(dst, cborUint, uint64(m.ErrorType))
-		case fieldText:
-			if !validText(m.Text) {
-				return dst[:start], l.invalid(l.elements[i], faultText)
-			}
-			dst = cborAppendHead(dst, cborString, uint64(len(m.Text)))
-			dst = append(dst, m.Text...)
-		case fieldDict:
-			if len(m.Dict.Raw) == 0 {
-				dst = append(dst, cborEmptyMap)
-				continue
-			}
-			var err error
-			if dst, err = m.Dict.appendTo(dst, wamp.CBOR); err != nil {
-				return dst[:start], l.invalid(l.elements[i], err)
-			}
-		}
-	}
-	if items == 0 {
-		return dst, nil
-	}
-	dst, err := m.Payload.appendTo(dst, wamp.CBOR)
-	if err != nil {
-		return dst[:start], l.invalid(arguments, err)
-	}
-	return dst, nil
+func cborAppendUint(dst []byte, v uint64) []byte { return cborAppendHead(dst, cborUint, v) }
+
+func cborAppendText(dst, text []byte) []byte {
+	return append(cborAppendHead(dst, cborString, uint64(len(text))), text...)
 }
 
 // cborAppendHead appends an item's head in its shortest form.

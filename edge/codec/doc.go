@@ -4,13 +4,14 @@
 // serializer. Parse leaves it as bytes, and Append copies these bytes into the next message. The payload is transcoded,
 // token by token, only between different serializers.
 //
-// Where to look: message.go has the table of all messages, Parse and Append. cbor.go, msgpack.go and json.go each have
-// one serializer's parser for the head, its scanner that checks values, its writers and its token reader. transcode.go
-// converts tokens to bytes, value.go tokens to Go values, and encode.go Go values to bytes. dict.go and builder.go read
-// and make options and details; options.go says which types their values must have.
+// Where to look: message.go has the table of all messages, Parse and Append. binary.go parses and writes the head of a
+// message in CBOR and MessagePack, json.go in JSON. cbor.go, msgpack.go and json.go each have one serializer's scanner that
+// checks values, its writers and its token reader. transcode.go converts tokens to bytes, value.go tokens to Go values, and
+// encode.go Go values to bytes. dict.go and builder.go read and make options and details; options.go says which types their
+// values must have.
 //
-// The three serializers repeat the shape of their loops on purpose. A scanner calls itself for each nested value and its
-// writers are called for each field. A shared loop would make these calls indirect.
+// The scanners of the three serializers repeat the shape of their loops on purpose: a scanner calls itself for each nested
+// value, and a shared loop would make these calls indirect. The few indirect calls of binary.go cost up to 7 ns a message.
 //
 // # What Parse checks
 //

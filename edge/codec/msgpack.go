@@ -63,44 +63,16 @@ var msgpackForms = [32]struct {
 }
 
 func parseMsgPack(data []byte, m *Message) (*layout, error) {
-	n, pos := msgpackMessage(data)
-	if pos < 0 {
-		return nil, notMessage(pos)
-	}
-	code, pos := msgpackUnsigned(data, pos)
-	if pos < 0 || n == 0 {
-		return nil, noType(n, pos)
-	}
-	l, err := known(m, code)
-	if err != nil {
-		return nil, err
-	}
-	n-- // the code
-	if n < l.min || n > l.max {
-		return l, l.wrongLength(n)
-	}
-	for i := range l.elements[:min(n, len(l.elements))] {
-		if pos = msgpackElement(data, pos, l.elements[i].field, m); pos < 0 {
-			return l, l.wrong(l.elements[i], pos)
-		}
-	}
-	if items := n - len(l.elements); items > 0 {
-		start := pos
-		if pos = msgpackArguments(data, pos, m); pos < 0 {
-			return l, l.wrong(arguments, pos)
-		}
-		keys := pos
-		if items == 2 {
-			if pos = msgpackKeywords(data, pos); pos < 0 {
-				return l, l.wrong(keywords, pos)
-			}
-		}
-		m.payload(wamp.MsgPack, items, data, start, keys, pos)
-	}
-	if pos != len(data) {
-		return l, l.broken(faultFollows)
-	}
-	return l, nil
+	return msgpackFormat.parse(data, len(data), m)
+}
+
+func appendMsgPack(dst []byte, l *layout, m *Message, n, items int) ([]byte, error) {
+	return msgpackFormat.append(dst, l, m, n, items)
+}
+
+var msgpackFormat = &binaryFormat{
+	wamp.MsgPack, msgpackMessage, msgpackUnsigned, msgpackID, msgpackText, msgpackDict, msgpackArguments, msgpackKeywords,
+	msgpackFixArray, msgpackFixMap, msgpackAppendUint, msgpackAppendText,
 }
 
 // msgpackMessage reads the head of the message's list. It returns the number of items and the position of the first.
@@ -116,34 +88,6 @@ func msgpackMessage(data []byte) (n, pos int) {
 	}
 	count, pos := msgpackBig(data, 1, 2<<(data[0]&1))
 	return int(min(count, uint64(len(data)))), pos
-}
-
-func msgpackElement(data []byte, pos int, f field, m *Message) int {
-	switch f {
-	case fieldRequest:
-		m.Request, pos = msgpackID(data, pos)
-	case fieldID:
-		m.ID, pos = msgpackID(data, pos)
-	case fieldPublication:
-		m.Publication, pos = msgpackID(data, pos)
-	case fieldRevoked:
-		m.Request, pos = msgpackUnsigned(data, pos)
-		if m.Request > wamp.MaxID {
-			return faultKind.at()
-		}
-	case fieldErrorType:
-		var code uint64
-		code, pos = msgpackUnsigned(data, pos)
-		m.ErrorType = wamp.Type(code)
-		if pos >= 0 && layoutOf(code) == nil {
-			return faultKind.at()
-		}
-	case fieldText:
-		m.Text, pos = msgpackText(data, pos)
-	case fieldDict:
-		return msgpackDict(data, pos, m)
-	}
-	return pos
 }
 
 func msgpackID(data []byte, pos int) (wamp.ID, int) {
@@ -359,46 +303,6 @@ func msgpackSkipKey(data []byte, pos int) int {
 		return faultKey.at()
 	}
 	return msgpackSkip(data, pos, 0)
-}
-
-func appendMsgPack(dst []byte, l *layout, m *Message, n, items int) ([]byte, error) {
-	start := len(dst)
-	dst = append(dst, msgpackFixArray|byte(1+n+items))
-	dst = msgpackAppendUint(dst, uint64(l.message))
-	for i := range l.elements[:n] {
-		switch l.elements[i].field {
-		case fieldRequest, fieldRevoked:
-			dst = msgpackAppendUint(dst, m.Request)
-		case fieldID:
-			dst = msgpackAppendUint(dst, m.ID)
-		case fieldPublication:
-			dst = msgpackAppendUint(dst, m.Publication)
-		case fieldErrorType:
-			dst = msgpackAppendUint(dst, uint64(m.ErrorType))
-		case fieldText:
-			if !validText(m.Text) {
-				return dst[:start], l.invalid(l.elements[i], faultText)
-			}
-			dst = msgpackAppendText(dst, m.Text)
-		case fieldDict:
-			if len(m.Dict.Raw) == 0 {
-				dst = append(dst, msgpackFixMap)
-				continue
-			}
-			var err error
-			if dst, err = m.Dict.appendTo(dst, wamp.MsgPack); err != nil {
-				return dst[:start], l.invalid(l.elements[i], err)
-			}
-		}
-	}
-	if items == 0 {
-		return dst, nil
-	}
-	dst, err := m.Payload.appendTo(dst, wamp.MsgPack)
-	if err != nil {
-		return dst[:start], l.invalid(arguments, err)
-	}
-	return dst, nil
 }
 
 // Each append function writes the shortest form.
