@@ -7,9 +7,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The procedures for durable subscriptions, in every realm. runnel.durable.ack and .keep act on the caller's own
-// subscriptions and need no permission; the others are for operators. The keyword argument owner selects the
-// subscription of that owner.
+// The procedures for durable subscriptions, in every realm. runnel.durable.ack and .keep act on the caller's own subscriptions
+// and need no permission; the others are for operators. The keyword argument owner selects the subscription of that owner.
 const (
 	durablePrefix = "runnel.durable."
 	durableAck    = durablePrefix + "ack"
@@ -76,10 +75,9 @@ func (c *metaCall) durableAck() ([]any, error) {
 	return []any{acknowledged}, err
 }
 
-// durableKeep answers runnel.durable.keep(prefix, names): it removes durable subscriptions that the caller, or an
-// earlier session of its authid, has created. Their names begin with prefix and are not in the list. It returns the
-// names of those that it has removed. A session whose rules have changed removes the subscriptions of its former rules
-// by it.
+// durableKeep answers runnel.durable.keep(prefix, names): it removes durable subscriptions that the caller, or an earlier
+// session of its authid, has created. Their names begin with prefix and are not in the list. It returns the names of those that
+// it has removed. A session whose rules have changed removes the subscriptions of its former rules by it.
 func (c *metaCall) durableKeep() ([]any, error) {
 	prefix, err := c.text(0)
 	if err != nil {
@@ -186,8 +184,7 @@ func (c *metaCall) durableDrop() ([]any, error) {
 	return []any{events}, nil
 }
 
-// durableReset answers runnel.durable.reset(name, from): it moves the subscription to from. It returns the size of the
-// backlog.
+// durableReset answers runnel.durable.reset(name, from): it moves the subscription to from. It returns the size of the backlog.
 func (c *metaCall) durableReset() ([]any, error) {
 	d, err := c.named()
 	if err != nil {

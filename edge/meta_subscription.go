@@ -41,8 +41,7 @@ func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, create
 	r.announce(t, "wamp.subscription.on_subscribe", s.id, sub.id)
 }
 
-// announceUnsubscribe publishes the meta events of a removed seat; deleted means that the subscription was deleted,
-// too.
+// announceUnsubscribe publishes the meta events of a removed seat; deleted means that the subscription was deleted, too.
 func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, deleted bool) {
 	if wamp.Reserved(sub.uri) {
 		return

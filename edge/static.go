@@ -6,10 +6,9 @@ import (
 	"runnel/edge/auth"
 )
 
-// If an authenticator decides about a method, a client that is not a static principal waits for its answer. A static
-// principal must not be recognizable by a faster challenge. The authenticator is therefore called about static
-// principals, too: before CHALLENGE or, for a ticket, if the ticket is wrong. Its answer is ignored, and it gets no
-// secret.
+// If an authenticator decides about a method, a client that is not a static principal waits for its answer. A static principal
+// must not be recognizable by a faster challenge. The authenticator is therefore called about static principals, too: before
+// CHALLENGE or, for a ticket, if the ticket is wrong. Its answer is ignored, and it gets no secret.
 
 // beginStatic begins an authentication with a static principal, where an authenticator decides about other principals with
 // the method.
