@@ -129,7 +129,7 @@ func TestStrangersHaveFewValues(t *testing.T) {
 	})
 }
 
-// The memory of kept events is accounted completely: lists count in their decoded form, not only as they came.
+// The memory of kept events is accounted completely: lists count in their decoded form, not only in their encoded form.
 func TestKeptListsAreAccounted(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

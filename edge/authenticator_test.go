@@ -179,7 +179,7 @@ func TestStaticPrincipalsAreAskedFirst(t *testing.T) {
 	})
 }
 
-// prove answers a WAMP-CRA challenge with the key and returns what is left of the challenge.
+// prove answers a WAMP-CRA challenge with the key and returns the rest of the challenge.
 func (p *peer) prove(key string) map[string]any {
 	p.Helper()
 	m := decode(p.T, <-p.heard).([]any)

@@ -27,7 +27,7 @@ import (
 // An answer about a pattern covers all its topics while the subscription lasts. EVENTs cause no calls.
 //
 // A session that offers the authorizer is never asked about itself, because it would wait for itself. Its role's
-// permissions must contain what it needs.
+// permissions must cover its needs.
 
 // Bounds of the cached answers.
 const (

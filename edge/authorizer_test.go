@@ -421,8 +421,8 @@ func BenchmarkPublishAuthorized(b *testing.B) {
 	})
 }
 
-// A query for past events needs the permissions of a subscriber: the authorizer is called, and what the permissions
-// forbid stays forbidden.
+// A query for past events needs the permissions of a subscriber. The authorizer is called, and it cannot override a
+// denial by the permissions.
 func TestAuthorizerDecidesAboutHistory(t *testing.T) {
 	realm := authorized()
 	realm.History = []HistoryRule{comRule, {URI: "com.free.", Match: wamp.Prefix}, {URI: "com.shut"}}

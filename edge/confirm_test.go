@@ -220,7 +220,7 @@ func TestConfirmingSubscriberCannotTakeTheEvent(t *testing.T) {
 	})
 }
 
-// Publishers and confirmers that come and go concurrently: each publication is answered once.
+// Publishers and confirmers join and leave concurrently. Each publication is answered once.
 func TestConfirmationRaces(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		const each = 300

@@ -85,7 +85,7 @@ func (s *session) cookieValid() bool {
 	return s.authmethod != byCookie || s.realm.router.options().Cookies.Known(s.conn.Transport().Cookie.Value)
 }
 
-// basis returns what a proof of the identity depends on; nil if the policy does not admit the identity.
+// basis returns the data that a proof of the identity depends on; nil if the policy does not admit the identity.
 func (p *policy) basis(id auth.Identity) []byte {
 	asked := p.authenticator(id.Method)
 	switch {

@@ -20,7 +20,7 @@ import (
 // DurableRule declares a durable subscription.
 type DurableRule = durable.Rule
 
-// openEvents opens the store of durable subscriptions. It always succeeds, and logs what could not be read.
+// openEvents opens the store of durable subscriptions. It always succeeds, and logs unreadable data.
 func (s *state) openEvents(m *realm, dir string, size int64) {
 	acks := &m.acknowledgements
 	events, err := durable.Open(durable.Config{

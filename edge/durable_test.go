@@ -75,7 +75,7 @@ func TestDurableSubscription(t *testing.T) {
 				delete(s.kept, "s") // subscription ids are other ones after a restart
 				second := join()
 				second.say(`[32,1,{"_durable":"d","_from":"all"},"com.t"]`)
-				second.hear(`[33,1,"$s"]`, event(2), event(4), event(5)) // a restart does not know what it has sent
+				second.hear(`[33,1,"$s"]`, event(2), event(4), event(5)) // a restart forgets sent events
 				second.conn.Close()
 				synctest.Wait()
 				third := join()

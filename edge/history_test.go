@@ -125,7 +125,7 @@ func TestHistoryArguments(t *testing.T) {
 			{`{"after_publication":"$c","limit":2}`, "de"},
 			{`{"after_publication":"$e","limit":2}`, ""},
 			{`{"before_publication":"$d","limit":2,"reverse":true}`, "cb"}, // and backwards
-			{`{"after_publication":"$b","topic":"com.x"}`, "ce"},           // what marks the place need not be of the topic
+			{`{"after_publication":"$b","topic":"com.x"}`, "ce"},           // the event that marks the place need not be of the topic
 			{`{"from_publication":1}`, ""},                                 // was none
 			{`{"before_publication":1}`, ""},
 			{`{"topic":"com.x","limit":1,"reverse":true,"until_time":"2000-01-01T00:00:03Z","from_publication":"$b"}`, "c"},
@@ -327,7 +327,7 @@ func TestHistoryTooLong(t *testing.T) {
 		small.listen()
 		small.say(hello)
 		small.hear(`[2,"*","*"]`)
-		for _, p := range []*peer{small, pub} { // by what the peer takes, by what may be owed to it
+		for _, p := range []*peer{small, pub} { // by the peer's limit, by the limit of its outbox
 			p.say(`[48,1,{},"wamp.subscription.get_events",["$sub"]]`)
 			if got := <-p.heard; !strings.Contains(got, "wamp.error.payload_size_exceeded") || !strings.Contains(got, `limit`) {
 				t.Errorf("heard %.300s", got)

@@ -59,8 +59,8 @@ func (c *metaCall) readPastQuery() (q store.Query, err error) {
 // resultHead is the maximum length of a RESULT beside its events, in bytes.
 const resultHead = 64
 
-// pastEvents encodes the events for the caller. They must fit into a message that the caller accepts. Several events must
-// also fit into three quarters of what an outbox may hold; otherwise the answer would end the caller's session.
+// pastEvents encodes the events for the caller. They must fit into a message that the caller accepts. Several events
+// must also fit into three quarters of an outbox; otherwise the answer would end the caller's session.
 func (c *metaCall) pastEvents(sub *subscription, events []*store.PastEvent) ([]any, error) {
 	s := c.caller
 	limit := s.conn.Transport().Limit

@@ -60,7 +60,7 @@ func TestAnotherSession(t *testing.T) {
 	}
 }
 
-// GOODBYE and HELLO may come in one batch, again and again.
+// GOODBYE and HELLO may arrive in one batch, repeatedly.
 func TestManySessionsInOneBatch(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p := s.connect(memory.Options{})
@@ -137,7 +137,7 @@ func TestKillIsLate(t *testing.T) {
 	})
 }
 
-// A HELLO that comes too late, or whose peer has not read the answers to the session before, begins no session.
+// A HELLO that arrives too late, or whose peer has not read the answers to the previous session, begins no session.
 func TestNoOtherSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		buffer int

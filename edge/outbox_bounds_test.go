@@ -106,7 +106,8 @@ func TestOutboxHardMark(t *testing.T) {
 	}
 }
 
-// A stalled peer gets what fits below its high mark. Older EVENTs make room for a new one, but not for one to be confirmed.
+// A stalled peer gets the messages that fit below its high mark. Older EVENTs make room for a new one, but not for one
+// that needs a confirmation.
 func TestOutboxOfAStalledPeer(t *testing.T) {
 	const high = 1000
 	for _, c := range []struct {

@@ -44,7 +44,7 @@ func TestListenersAnonymousRole(t *testing.T) {
 	}
 }
 
-// CheckRealm finds what AddRealm and UpdateRealm would reject.
+// CheckRealm finds the errors for which AddRealm and UpdateRealm would reject a realm.
 func TestCheckRealm(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		for what, change := range map[string]func(*RealmOptions){

@@ -26,7 +26,7 @@ type reflection struct {
 	octets int // bytes of all descriptions
 }
 
-// described identifies what a description is about.
+// described identifies the subject of a description.
 type described struct{ kind, uri string }
 
 type description struct {

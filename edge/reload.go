@@ -194,7 +194,8 @@ func (m *realm) stripRights(t *turn, s *session) {
 // reasonRevoked is the reason sent with revocations.
 const reasonRevoked = "no longer permitted"
 
-// applyRole gives the session its new role and revokes what that role does not allow. The caller holds mu.
+// applyRole gives the session its new role, and revokes subscriptions and registrations that the role does not allow.
+// The caller holds mu.
 func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	before := s.role()
 	s.rights.Store(role)

@@ -9,8 +9,9 @@ import (
 	"runnel/edge/store"
 )
 
-// state is what a realm keeps on disk, below RealmOptions.State: the retained events and histories (package store), in
-// origins/ the record of what was routed (package dedup), and in durable/ the events of durable subscriptions (package durable).
+// state is the data of a realm on disk, below RealmOptions.State: the retained events and histories (package store), in
+// origins/ the record of what was routed (package dedup), and in durable/ the events of durable subscriptions (package
+// durable).
 type state struct {
 	// Static after openState.
 	disk   *store.Disk
@@ -19,7 +20,7 @@ type state struct {
 
 	stop  chan struct{}
 	done  chan struct{}
-	close func() // writes what is left, and waits until it is on disk
+	close func() // writes the rest, and waits until it is on disk
 }
 
 // openState restores a realm from a directory, before a session joins. It always succeeds, and logs unreadable data.

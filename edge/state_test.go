@@ -152,7 +152,7 @@ func TestStateOfRetainedEvents(t *testing.T) {
 	})
 }
 
-// A crash loses what was published in the last second.
+// A crash loses the events of the last second.
 func TestStateAfterCrash(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.a"})
 	tell(t, Options{}, realm, func(s *story) {

@@ -12,7 +12,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// seen is what an unknown peer sees of an authentication that fails, without the random parts.
+// seen holds the messages that an unknown peer gets in a failed authentication, without the random parts.
 func (s *story) seen(hello, answer, authid string) (what string) {
 	s.Helper()
 	start := time.Now()

@@ -192,7 +192,7 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// linkWord matches the words for what the router does not know: its links to other routers.
+// linkWord matches the words for links to other routers, which the router does not know.
 var linkWord = regexp.MustCompile(`(?i)\b((up)?link(s|ed)?|away)\b`)
 
 // The router has no word for its links to other routers. Its client does: links use it.
@@ -232,8 +232,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// httpClient lists what links the HTTP client of net/http, which has 250 kB. The router's only request is the handshake of a
-// WebSocket, which transport/websocket writes itself.
+// httpClient lists the names that link the HTTP client of net/http, which takes 250 kB. The router's only request is
+// the handshake of a WebSocket, which transport/websocket writes itself.
 var httpClient = []string{"Client", "DefaultClient", "DefaultTransport", "Get", "Head", "NewRequest", "NewRequestWithContext", "Post", "PostForm", "Transport"}
 
 // TestNoHTTPClient checks that the product does not use net/http's client.

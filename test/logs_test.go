@@ -24,7 +24,7 @@ var logLevels = map[string]int{
 // attrFuncs are the functions of slog that make an attribute; the key is their first argument.
 var attrFuncs = []string{"Any", "Bool", "Duration", "Float64", "Group", "Int", "Int64", "String", "Time", "Uint64"}
 
-// attrKey is what an attribute's key looks like: snake_case.
+// attrKey matches a valid key of an attribute: snake_case.
 var attrKey = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
 // logsToDo lists the packages whose log lines do not follow the rules yet.

@@ -158,7 +158,7 @@ func (l *Listener) start(conn net.Conn) error {
 	return nil
 }
 
-// release frees what start took. It is called once for each connection that start accepted.
+// release frees the resources that start took. It is called once for each connection that start accepted.
 func (l *Listener) release(account *budget.Account) {
 	account.Close()
 	l.opts.Descriptors.release()

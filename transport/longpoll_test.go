@@ -103,7 +103,7 @@ func TestLongPollEnds(t *testing.T) {
 	if _, answer := poll(t, l, path+"receive", ""); answer != "welcome" {
 		t.Errorf("received %q", answer)
 	}
-	time.AfterFunc(10*time.Millisecond, cancel) // the next request has come by then, or finds what is left for it
+	time.AfterFunc(10*time.Millisecond, cancel) // the next request has arrived by then, or it gets the remaining messages
 	if _, answer := poll(t, l, path+"receive", ""); answer != "goodbye" {
 		t.Errorf("received %q", answer)
 	}

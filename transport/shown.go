@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name and the password. It also
-// removes what often holds a token: the query of a WebSocket's URL, and path and query of a web server's. The text need not be
-// a valid URL.
+// RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name and the password.
+// It also removes parts that often contain a token: the query of a WebSocket's URL, and path and query of a web
+// server's. The text need not be a valid URL.
 func RedactURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {

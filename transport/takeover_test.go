@@ -18,7 +18,7 @@ func mustListen(t *testing.T, url string, over ...*Listener) *Listener {
 	return l
 }
 
-// A listener takes over the address of another before that is closed; what another process has stays refused.
+// A listener takes over the address of another before that is closed. An address of another process is still an error.
 func TestTakeOver(t *testing.T) {
 	old := mustListen(t, "tcp://127.0.0.1:0")
 	port := old.url.Port()

@@ -149,7 +149,7 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 
 type webKey struct{}
 
-// webRequest is what a listener knows about a request that ListenOptions.HTTP serves.
+// webRequest describes a request that ListenOptions.HTTP serves.
 type webRequest struct {
 	listener *Listener
 	peer     wamp.Transport

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Status collects what State reports. Its methods may be called from any goroutine.
+// Status collects the data of State. Its methods may be called from any goroutine.
 type Status struct {
 	EventsUp, EventsDown, CallsUp, CallsDown Counter
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The bounds of what a configuration may ask of a client, and the values just beyond them.
+// The bounds of a configuration's cost for a client, and the values just beyond them.
 func TestCosts(t *testing.T) {
 	salt := strings.Repeat("s", maxSalt)
 	for _, c := range []struct {

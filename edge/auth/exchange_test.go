@@ -363,7 +363,7 @@ func TestCryptosignVectors(t *testing.T) {
 	}
 }
 
-// TestTLSUnique signs what Autobahn signs: the challenge XOR the SHA-256 of the Finished message.
+// TestTLSUnique signs the same text as Autobahn: the challenge XOR the SHA-256 of the Finished message.
 func TestTLSUnique(t *testing.T) {
 	p := principals(t, cast(t))
 	hello := map[string]any{"pubkey": publicHex(1), "channel_binding": "tls-unique"}

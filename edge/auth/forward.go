@@ -1,7 +1,7 @@
 package auth
 
-// WithForward returns a copy of the role whose sessions belong to other routers: they may set the origin of what they
-// publish and call. Package edge enforces it.
+// WithForward returns a copy of the role whose sessions belong to other routers: they may set the origin of their
+// publications and calls. Package edge enforces it.
 func (r *Role) WithForward() *Role {
 	next := *r
 	next.forward = true

@@ -186,8 +186,8 @@ func TestTransportIdentity(t *testing.T) {
 	}
 }
 
-// TestUnknownAuthidsLookKnown compares what a peer sees of an unknown authid, of a known one without such a secret, and
-// of a wrong secret.
+// TestUnknownAuthidsLookKnown compares the messages that a peer gets for an unknown authid, for a known one without
+// such a secret, and for a wrong secret.
 func TestUnknownAuthidsLookKnown(t *testing.T) {
 	p := principals(t, cast(t))
 	nonce := map[string]any{"nonce": "egVDf3DMJh0="}

@@ -27,7 +27,7 @@ type CallOptions struct {
 
 	DiscloseMe bool // disclose the caller's identity to the callee
 
-	// ForwardFor lists the links that the call came over, oldest hop first. Routers accept it only from sessions that
+	// ForwardFor lists the links that the call has crossed, oldest hop first. Routers accept it only from sessions that
 	// may forward.
 	ForwardFor []Hop
 

@@ -46,8 +46,8 @@ func TestDrain(t *testing.T) {
 	p.expect(wamp.Publish)
 }
 
-// Drain ends each subscription once at the router, leaves registrations, and ends what is not established without a message.
-// The refused subscription waits for its next try, for up to an hour.
+// Drain ends each subscription once at the router, leaves registrations, and ends unestablished subscriptions without a
+// message. The rejected subscription waits for its next attempt, for up to an hour.
 func TestDrainOfMany(t *testing.T) {
 	patient := client.Options{Reconnect: client.Reconnect{Min: time.Hour, Max: time.Hour}}
 	c, p, _ := serve(t, patient, client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {

@@ -62,8 +62,8 @@ func (o *Origin) set(b *codec.Builder) {
 	}
 }
 
-// ForwardFor returns the links that the event or call came over, oldest hop first. It is nil if there were none, or if
-// the router does not disclose them.
+// ForwardFor returns the links that the event or call has crossed, oldest hop first. It returns nil if there were none,
+// or if the router does not disclose them.
 func (b *Body) ForwardFor() (way []Hop) {
 	list, ok := b.Detail(forwardForKey).Items()
 	for ok && list.Next() {

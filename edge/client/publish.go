@@ -33,7 +33,7 @@ type PublishOptions struct {
 	TTL time.Duration
 
 	// Set by links for events that they forward. Routers accept these only from sessions that may forward.
-	ForwardFor []Hop     // the links that the event came over, oldest hop first
+	ForwardFor []Hop     // the links that the event has crossed, oldest hop first
 	Origin     *Origin   // identifies the event, so that it is routed once even if sent again; needs Acknowledge or Done
 	Time       time.Time // when the event was first published; zero: not sent
 

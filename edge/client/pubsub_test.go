@@ -321,7 +321,7 @@ func TestHandlerMayCall(t *testing.T) {
 		})
 		p.subscribed(3)
 		kit.Must(t, <-done)
-		for range 10 { // beyond the limit, but within what a pending request allows
+		for range 10 { // beyond the limit, but within the allowance of a pending request
 			p.send(p.event(3, strings.Repeat("x", 1000)))
 		}
 		began := time.Now()

@@ -109,7 +109,7 @@ func TestInputSendsChunks(t *testing.T) {
 	kit.Must(t, <-called)
 }
 
-// An error of Input cancels the call and is what Call returns. The end of the call ends Input's context.
+// An error of Input cancels the call, and Call returns it. The end of the call ends Input's context.
 func TestInputAndTheCallEndTogether(t *testing.T) {
 	c, p := streaming(t)
 	broken := errors.New("sensor unplugged")

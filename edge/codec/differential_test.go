@@ -216,7 +216,8 @@ func TestAgainstItself(t *testing.T) {
 	eachRandom(t, 1000, func(v any) { sameEverywhere(t, "random value", v) })
 }
 
-// agree checks that a scanner and the library agree about some octets, except for what this package alone rejects.
+// agree checks that a scanner and the library agree about some octets, except for octets that only this package
+// rejects.
 func agree(t *testing.T, s wamp.Serializer, data []byte) {
 	end := skip(s, data, 0, MaxDepth)
 	ours := end == len(data)
@@ -224,7 +225,7 @@ func agree(t *testing.T, s wamp.Serializer, data []byte) {
 	switch s {
 	case wamp.CBOR:
 		if strconv.IntSize == 32 {
-			return // the library truncates lengths to 32 bits and accepts what is then left
+			return // the library truncates lengths to 32 bits and accepts the remaining value
 		}
 		theirs = cborDecoder.Wellformed(data) == nil
 	case wamp.MsgPack:

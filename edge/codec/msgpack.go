@@ -31,7 +31,7 @@ const (
 	msgpackTimestamp = 0xff // the extension's type, -1
 )
 
-// msgpackClass groups formats by what follows their first octet.
+// msgpackClass groups formats by the data after their first octet.
 type msgpackClass uint8
 
 const (

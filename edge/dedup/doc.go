@@ -4,7 +4,7 @@
 // node that numbers, and an epoch. A node that has lost its count begins another epoch. Numbers may have gaps, they
 // may arrive out of order, and a failed publication may be repeated.
 //
-// A Table is what one realm remembers. Its memory is bounded, and no client can displace the numberings of others:
+// A Table is the memory of one realm. It is bounded, and no client can displace the numberings of others:
 //
 //   - A numbering belongs to an authid, so a client cannot use up the numbers of another authid.
 //   - A client keeps at most maxOwn numberings that it has begun. One more replaces the least recently used of them.

@@ -84,7 +84,7 @@ func TestSequencesAreBounded(t *testing.T) {
 			t.Fatalf("%d was never there", n)
 		}
 	}
-	q.add(1) // what comes late still counts
+	q.add(1) // a late number still counts
 	if !q.has(1) {
 		t.Error("1 is missing")
 	}

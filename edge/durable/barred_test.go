@@ -51,7 +51,7 @@ func TestBarredEventsWait(t *testing.T) {
 		}
 	}
 	d.Attach(AttachOptions{Consumer: picky{taker: weak, topic: "com.a"}})
-	for range 10 { // they came after an event that was not done, and the router has restarted
+	for range 10 { // they follow an event that was not done, and the router has restarted
 		e := kit.Receive(t, "an event again", weak.got)
 		if !b.Ack(e.ID) {
 			t.Errorf("%+v", e)

@@ -8,9 +8,9 @@
 // writes them with one call, and syncs if a publisher waits. A slow disk therefore delays only these publishers.
 // Events that it cannot write are counted. A gap record reports them once the log can be written again.
 //
-// While a subscription has consumers, its own goroutine reads the log and hands events out (deliver.go). Each event
-// goes to one consumer. An event that was not acknowledged becomes free again when its consumer leaves, refuses it,
-// or is silent for too long. Free events come first, in order, and are marked as redelivered.
+// While a subscription has consumers, its own goroutine reads the log and delivers the events (deliver.go). Each event
+// goes to one consumer. An event that was not acknowledged becomes free again when its consumer leaves, refuses it, or
+// is silent for too long. Free events come first, in order, and are marked as redelivered.
 //
 // Bounds on number, size and age drop the oldest events of a backlog; the consumer gets a gap in their place. The log
 // as a whole is bounded, too: beyond its limit the oldest segment is removed, even if a subscription still needs it.

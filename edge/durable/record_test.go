@@ -99,7 +99,7 @@ func value(t *testing.T, v any) codec.Value {
 	return codec.Value{Serializer: wamp.JSON, Raw: raw}
 }
 
-// The options of SUBSCRIBE are read, or rejected with what they must be.
+// The options of SUBSCRIBE are read, or rejected with the expected form.
 func TestOptions(t *testing.T) {
 	for _, c := range []struct {
 		key   string

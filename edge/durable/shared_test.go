@@ -25,8 +25,8 @@ func (o *other) join(s *Store) {
 	}
 }
 
-// Segments that no subscription needs stay as long as others need them, until they take half of the log's limit. Before a segment
-// is removed, the others take over what they need.
+// Segments that no subscription needs stay as long as others need them, until they take half of the log's limit. Before
+// a segment is removed, the others take over the events that they need.
 func TestNeededByOthers(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Rule says what a durable subscription keeps, and for whom.
+// Rule selects the events of a durable subscription and its owners.
 type Rule struct {
 	Owner string // the sessions that may consume; "": all sessions that may subscribe
 	Name  string

@@ -283,7 +283,7 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A store that has ended refuses events and changes, and has written what it took before.
+// A store that has ended rejects events and changes. It has written all events that it accepted before.
 func TestEnded(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})

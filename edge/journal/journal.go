@@ -59,7 +59,7 @@ type segment struct {
 	syncedRecords int
 }
 
-// Found describes what Open has read.
+// Found describes the result of Open.
 type Found struct {
 	Records int
 	Torn    int64    // bytes of the torn tail, which are not part of the log

@@ -216,7 +216,7 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// From finds the next record after garbage of any length, also if the garbage comes first.
+// From finds the next record after garbage of any length, even at the beginning.
 func TestFromAfterGarbage(t *testing.T) {
 	l := open(t, t.TempDir(), 1<<20)
 	l.add("one")

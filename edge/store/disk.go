@@ -80,7 +80,7 @@ const (
 )
 
 // Open restores the retained events and histories of a directory. It runs before they are used. It always succeeds, and
-// logs what could not be read.
+// logs unreadable data.
 func Open(c Config) *Disk {
 	d := &Disk{
 		Config: c, reader: reader{c.ReadOptions},
@@ -102,7 +102,7 @@ func Open(c Config) *Disk {
 	return d
 }
 
-// Trouble lists what cannot be kept on disk at the moment.
+// Trouble lists the data that currently cannot be kept on disk.
 func (d *Disk) Trouble() *Trouble { return &d.trouble }
 
 // Close writes all remaining changes, and returns when they are on disk. Run must have been started.
@@ -200,7 +200,7 @@ func (d *Disk) do(task func()) {
 	}
 }
 
-// Opened logs what was found in a log of the realm, and notes an error in Trouble. It reports whether the log is usable.
+// Opened logs the state of a log of the realm, and records an error in Trouble. It reports whether the log is usable.
 func (d *Disk) Opened(dir string, found journal.Found, unusable int, err error) bool {
 	if err != nil {
 		d.trouble.Set(filepath.Base(dir), err)

@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// A crash costs at most what was changed within saveDelay.
+// A crash costs at most the changes within saveDelay.
 func TestCrash(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
@@ -326,7 +326,7 @@ func TestNewBoundsOnDisk(t *testing.T) {
 	})
 }
 
-// A history comes and goes while the disk runs. Its files stay on disk.
+// A history is added and removed while the disk runs. Its files stay on disk.
 func TestHistoriesComeAndGo(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20)

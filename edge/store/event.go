@@ -63,7 +63,7 @@ func (e *Event) until(end time.Time) *Event {
 // passed reports whether the publisher's limit has passed.
 func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
-// clone returns a copy that shares no memory with the message the event came in.
+// clone returns a copy that shares no memory with the message of the event.
 func (e *Event) clone() Event {
 	next := *e
 	next.Topic, next.Payload, next.Dict = slices.Clone(e.Topic), e.Payload.Clone(), e.Dict.Clone()

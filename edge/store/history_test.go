@@ -144,7 +144,7 @@ func TestIsFor(t *testing.T) {
 	}
 }
 
-// A kept event shares no memory with the message that it came in.
+// A kept event shares no memory with its message.
 func TestEventsAreCopied(t *testing.T) {
 	message := []byte("com.a payload")
 	e := &Event{ID: 1, Topic: message[:5], Payload: codec.Payload{Items: 1, Raw: message[6:]}}

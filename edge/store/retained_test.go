@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A scan for a pattern finds what it should, and the names are sorted again only when topics have come or gone.
+// A scan for a pattern finds the right topics. The names are sorted again only after topics were added or removed.
 func TestRetainedNames(t *testing.T) {
 	r := NewRetained(1<<20, slog.New(slog.DiscardHandler), nil)
 	put := func(topic string, items int) {

@@ -122,7 +122,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// The disk writes what the archive has taken over by itself, without a Flush.
+// The disk writes the events that the archive has taken over by itself, without a Flush.
 func TestReleaseIsWritten(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
@@ -136,7 +136,8 @@ func TestReleaseIsWritten(t *testing.T) {
 	})
 }
 
-// The histories of a realm get the events of the log that match them, and know together what they need of it.
+// The histories of a realm get the events of the log that match them. Together they determine which part of the log is
+// needed.
 func TestHistories(t *testing.T) {
 	var all Histories
 	if n, last := all.Needed(), all.Last(); len(all.All()) != 0 || n != 0 || last != 0 || all.Release(0, math.MaxUint64) {

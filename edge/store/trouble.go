@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// Trouble lists what cannot be kept on disk at the moment, and why. The zero value is an empty list. Any goroutine may use it.
+// Trouble lists the data that currently cannot be kept on disk, with the reasons. The zero value is an empty list. Any
+// goroutine may use it.
 type Trouble struct {
 	mu    sync.Mutex
 	found map[string]string // error texts by subject

@@ -91,7 +91,7 @@ const (
 	KeyTag = "_tag"
 
 	// KeyOverlaps: keyword argument of wamp.subscription.list and wamp.registration.list, list of [URI, match policy].
-	// Lists only what overlaps one of these patterns, with the details as a second result.
+	// Lists only entries that overlap one of these patterns, with the details as a second result.
 	KeyOverlaps = "_overlaps"
 
 	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too, and those of a registration

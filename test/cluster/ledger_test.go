@@ -152,7 +152,7 @@ func (l *ledger) missing(sent map[string]int) (text string) {
 	return text
 }
 
-// check reports events that came twice, and returns the number of those that came after a newer one of their publisher.
+// check reports repeated events, and returns the number of events that arrived after a newer one of their publisher.
 func (l *ledger) check(t *testing.T) (late int) {
 	t.Helper()
 	l.mu.Lock()

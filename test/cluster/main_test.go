@@ -104,7 +104,7 @@ type world struct {
 }
 
 const (
-	// bothWays is what crosses every link in both directions.
+	// bothWays has the rules of every link in both directions.
 	bothWays = `
   [[uplink.export]]
   topic = "cluster.memory."
@@ -124,7 +124,7 @@ const (
   match = "prefix"
 `
 
-	// fromGateway is what a gateway shares with its centre.
+	// fromGateway has the rules between a gateway and its centre.
 	fromGateway = `name = "centre"
 url = [%s]
 authid = "gateway"
@@ -136,7 +136,7 @@ ticket = "gateway's"
   store = "durable"
 ` + bothWays
 
-	// fromCentre is what a centre shares with the other centres.
+	// fromCentre has the rules between a centre and the other centres.
 	fromCentre = `name = "cluster"
 url = [%s]
 
@@ -189,7 +189,7 @@ func build(t *testing.T, binary string) *world {
 	return w
 }
 
-// warm waits until each centre imports what the others export: a durable import begins with its first connection.
+// warm waits until each centre imports the exports of the others: a durable import begins with its first connection.
 func (w *world) warm() {
 	w.Helper()
 	for _, c := range w.centres {

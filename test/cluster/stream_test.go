@@ -12,7 +12,7 @@ import (
 	"runnel/uplink/nats/jetstream"
 )
 
-// stream describes what the stream of the cluster holds: the first events that it lacks of each topic, and its state.
+// stream describes the stream of the cluster: the first missing events of each topic, and its state.
 func (w *world) stream() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -280,7 +280,7 @@ func TestChannelBinding(t *testing.T) {
 			})
 		}
 	}
-	// TLS 1.2 has tls-unique, whose length is not that of a challenge: what is signed over is its SHA-256.
+	// TLS 1.2 has tls-unique, whose length is not that of a challenge. The signature therefore covers its SHA-256.
 	t.Run("tls-unique", func(t *testing.T) {
 		s := house.Scene(t, stage.Way{Network: "tls", Serializer: wamp.CBOR}, guarded)
 		old := freshTLS(t)

@@ -151,7 +151,7 @@ func TestCallCanceling(t *testing.T) {
 		callee.Say(`[70,1,{},["late"]]`)
 		caller.Silent()
 	})
-	// The answer and the CANCEL may cross on the wire: whichever the router sees first, there is one answer.
+	// The answer and the CANCEL may cross on the wire. There is one answer, whichever the router gets first.
 	house.Every(t, "races", func(s *stage.Scene) {
 		for _, mode := range []string{"skip", "kill", "killnowait"} {
 			caller, callee := s.Join(stage.Full), s.Join(stage.Full)
@@ -222,7 +222,7 @@ func TestCallTimeout(t *testing.T) {
 			callee.Say(fmt.Sprintf(`[70,1,{"progress":true},[%d]]`, i))
 			got, _ := caller.Next()
 			if got == `[8,48,7,{},"wamp.error.timeout"]` && time.Since(from) > 5*time.Second {
-				return // the result may have come too late
+				return // the result may have been too late
 			}
 			if want := fmt.Sprintf(`[50,7,{"progress":true},[%d]]`, i); got != want {
 				s.Fatalf("heard %s, expected %s", got, want)

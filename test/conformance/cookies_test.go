@@ -124,7 +124,7 @@ func TestCookies(t *testing.T) {
 		w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
 		w, cookie = login(t)
 		w.Close()
-		w, _ = visit(t, "Cookie: stage="+cookie.Value) // over a session that has come by the cookie
+		w, _ = visit(t, "Cookie: stage="+cookie.Value) // in a session that was authenticated by the cookie
 		w.says(cookieHello(`"cookie"`, ""), `"authid":"bob"`)
 		w.says(`[6,{},"wamp.close.logout"]`, `[6,`)
 		w, _ = visit(t, "Cookie: stage="+cookie.Value)

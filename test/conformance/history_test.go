@@ -104,7 +104,7 @@ func TestEventHistory(t *testing.T) {
 			past(p, "sub", kwargs, strings.Split(want, "")...)
 		}
 	})
-	// Events are filtered by what the asker is; those with lists of session ids are not kept at all.
+	// Events are filtered by the caller's identity. Events with lists of session ids are not kept.
 	house.Every(t, "rights", func(s *stage.Scene) {
 		pub := s.Login("ann", stage.Full).Named("ann")
 		publishPast(pub, ``, "all")

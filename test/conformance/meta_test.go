@@ -144,7 +144,7 @@ func TestSessionMetaProcedures(t *testing.T) {
 			}
 			bob.Say(`[6,{},"wamp.close.goodbye_and_out"]`)
 			bob.Closed()
-			for registrations(p) != before { // the router's own session was killed with the others, and is coming back
+			for registrations(p) != before { // the router's own session was killed with the others, and is reconnecting
 				time.Sleep(time.Millisecond)
 			}
 		})
@@ -210,7 +210,7 @@ func TestSubscriptionMetaAPI(t *testing.T) {
 		p.Say(`[34,3,"$sub"]`)
 		p.Hear(`[35,3]`)
 		event("on_unsubscribe", `["$p","$sub"]`)
-		other.Vanish() // on_delete comes last, also for a session that is lost
+		other.Vanish() // on_delete is the last event, also for a lost session
 		event("on_unsubscribe", `["$other","$sub"]`)
 		event("on_delete", `["$other","$sub"]`)
 		watcher.Silent()

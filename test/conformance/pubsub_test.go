@@ -19,7 +19,7 @@ func TestPublish(t *testing.T) {
 			`,[],{"k":1}`,
 			`,[1,"two",[3.5,null,true],"\u0000AQID",18446744073709551615,-9223372036854775808],{"k":{"n":1}}`,
 			`,[{"deep":[[[[[[[{}]]]]]]]}],{"":"empty key","é":"ü"}`,
-			`,[]`, `,[],{}`, `,[1],{}`, // as they came, though a peer should not send empty ones
+			`,[]`, `,[],{}`, `,[1],{}`, // unchanged, although a peer should not send empty ones
 		} {
 			pub.Say(fmt.Sprintf(`[16,%d,{},"~.a"%s]`, i+1, payload))
 			sub.Hear(`[36,"$sub","*",{}` + payload + `]`)

@@ -53,7 +53,7 @@ func TestCall(t *testing.T) {
 			caller.Hear(`[8,48,12,{},` + c.failure + `]`)
 		})
 	}
-	// Calls of one caller reach one callee in their order; results come as the callee gives them.
+	// Calls of one caller reach one callee in their order. Results arrive in the callee's order.
 	house.Every(t, "order", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Simple), s.Join(stage.Simple)
 		callee.Say(`[64,1,{},"~.x"]`, `[64,2,{},"~.y"]`)

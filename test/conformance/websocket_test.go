@@ -277,7 +277,7 @@ func TestWebSocketCompression(t *testing.T) {
 	t.Run("not configured", func(t *testing.T) {
 		upgrade(browse(t, stage.Way{Network: "ws"}), "wamp.2.json", "", offer)
 	})
-	t.Run("more than it seems", func(t *testing.T) { // the limit is of what it unpacks to
+	t.Run("more than it seems", func(t *testing.T) { // the limit applies to the decompressed message
 		w := browse(t, compressing)
 		upgrade(w, "wamp.2.json", "permessage-deflate", offer)
 		w.put(webFrame(true, text, []byte(webHello))...)

@@ -23,7 +23,7 @@ name = "realm1"
     allow = ["publish"]
 `
 
-// The fleet of a centre: what the nodes report, the own status of a node that allows it, and a node that has died.
+// The fleet of a centre: the reports of the nodes, the status of a node that allows it, and a dead node.
 func TestFleet(t *testing.T) {
 	s, nodes := &scene{T: t, dir: kit.ShortDir(t)}, &scene{T: t, dir: kit.ShortDir(t)}
 	kit.Must(t, os.Mkdir(filepath.Join(s.dir, "conf.d"), 0o700))

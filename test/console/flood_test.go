@@ -15,8 +15,8 @@ import (
 	"runnel/test/program"
 )
 
-// Events may come faster than they can be shown. The page stays usable, and its memory and the router's stay flat: after ten
-// times as many events they are not larger by more than a fixed amount.
+// Events may arrive faster than the page can show them. The page stays usable, and its memory and the router's stay
+// flat: after ten times as many events, they have grown by at most a fixed amount.
 func TestFlood(t *testing.T) {
 	const first, last = 2000, 20000 // events
 	const most = 12 << 20           // bytes; less than a kilobyte an event

@@ -18,7 +18,7 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// site is the machines of a page. They share what the user copies from one to another.
+// site holds the machines of a page. They share the files that the user copies between them.
 type site struct {
 	t          *testing.T
 	machines   map[string]*host
@@ -32,7 +32,7 @@ type host struct {
 	name, dir, address string
 	env                []string
 	running            []*program.Process
-	made               string // what passwd and keygen have printed
+	made               string // the output of passwd and keygen
 }
 
 // password is typed where runnel passwd asks for one.
@@ -97,8 +97,8 @@ func (h *host) configure(config string) {
 	h.env = append(h.env, "RUNNEL_URL=unix://"+socket)
 }
 
-// install does what the installation of a package does: there is a configuration without edits, and the router runs.
-// The packages' own file names the port and the socket of the real system.
+// install simulates the installation of a package: there is an unedited configuration, and the router runs. The
+// packages' own file names the port and the socket of the real system.
 func (h *host) install() {
 	h.foreground("runnel init standalone --yes --listen tcp://" + h.address + ":8080")
 	h.env = append(h.env, "RUNNEL_URL=unix://"+filepath.Join(h.dir, "etc/runnel/runnel.sock"))
@@ -141,7 +141,7 @@ var (
 	newToken  = regexp.MustCompile(`(?m)^runnel-[0-9a-f]{8}-\S+$`)
 )
 
-// typed is a command with the places of this machine, and with what was printed earlier on the page.
+// typed returns a command with the paths of this machine, and with earlier output of the page.
 func (h *host) typed(line string) string {
 	if strings.Contains(line, "--pin") {
 		line = pinned.ReplaceAllString(line, "--pin "+h.pin)
@@ -169,7 +169,7 @@ func (h *host) shown(out string) string {
 		"--centre tls://"+h.address, "--centre tls://centre.local", "tls://"+h.address, "tls://0.0.0.0", h.address, "127.0.0.1").Replace(out)
 }
 
-// foreground runs a command to its end and returns what it prints.
+// foreground runs a command to its end and returns its output.
 func (h *host) foreground(line string) string {
 	h.t.Helper()
 	p, err := program.Start(h.shell(line))

@@ -160,7 +160,7 @@ var (
 	publicKey = regexp.MustCompile(`ssh-ed25519 \S+ pump-8`)
 )
 
-// secured is a block of security.md with what its commands have printed, and with the places of this machine.
+// secured returns a block of security.md with the output of its commands, and with the paths of this machine.
 func (h *host) secured(text string) string {
 	for _, made := range []*regexp.Regexp{scram, publicKey} {
 		if found := made.FindString(h.made); found != "" {
@@ -207,7 +207,7 @@ var (
 	packaged = regexp.MustCompile(`apt install \./runnel`)
 )
 
-// printedSoFar returns what the programs in the background have printed.
+// printedSoFar returns the output of the programs in the background.
 func (h *host) printedSoFar() (text string) {
 	for _, p := range h.running {
 		text += h.shown(p.Stdout.Text())
@@ -215,7 +215,7 @@ func (h *host) printedSoFar() (text string) {
 	return text
 }
 
-// execute types the commands of a block in order, and compares what they print with the lines below each.
+// execute types the commands of a block in order, and compares their output with the lines below each.
 func (h *host) execute(b block) {
 	h.t.Helper()
 	lines := strings.Split(b.text, "\n")

@@ -133,7 +133,7 @@ func TestC(t *testing.T) {
 	expect(t, exec.Command(thermometer, deviceEnd))
 }
 
-// npm installs what the package.json in a directory names.
+// npm installs the dependencies of the package.json in a directory.
 func npm(t *testing.T, dir string) {
 	t.Helper()
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")

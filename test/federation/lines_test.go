@@ -146,7 +146,7 @@ func TestFailover(t *testing.T) {
 	kit.Receive(t, "the call", invoked)
 	first.run()
 	atFirst = first.listen(first.join(), "com.example.", wamp.Prefix)
-	time.Sleep(2 * time.Second) // longer than fail_back: what must not happen has had its time
+	time.Sleep(2 * time.Second) // longer than fail_back: enough time for a wrong move
 	if l := edge.link(here, "central"); l.URL != second.url {
 		t.Errorf("the link has gone back with a call under way: %+v", l)
 	}

@@ -75,7 +75,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 			watcher.Hear(`[36,"*","*",{},["*","*","guest"]]`)
 			callee.Say(`[66,2,5]`) // the session stays open
 			for text := ""; !strings.HasPrefix(text, "[8,66,2,"); {
-				text, _ = callee.Next() // a last INVOCATION may come first
+				text, _ = callee.Next() // a last INVOCATION may precede it
 			}
 			unmoved(t, w.Realm())
 			modest(t)

@@ -150,7 +150,7 @@ func unmoved(t *testing.T, realm string) {
 	}
 }
 
-// close ends all rounds and returns what went wrong in any of them.
+// close ends all rounds and returns the errors of all of them.
 func (c *crowd) close() (err error) {
 	c.stop()
 	c.work.Wait()

@@ -137,7 +137,7 @@ func TestBreachesInASession(t *testing.T) {
 			if b.calls != nil {
 				friend.Hear(`[69,1,{"mode":"killnowait"}]`)
 			}
-			friend.Hear(`[36,"$left","*",{},["$p","*","guest"]]`) // and no event of what came with the breach
+			friend.Hear(`[36,"$left","*",{},["$p","*","guest"]]`) // and no event of messages sent with the breach
 			friend.Say(`[34,4,"$left"]`)
 			friend.Hear(`[35,4]`)
 			p.Closed()

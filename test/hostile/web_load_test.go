@@ -326,7 +326,7 @@ func signed(path, key, secret, body string, at time.Time, nonce int) string {
 	return request("POST", path+"?"+q.Encode(), webAddress(), body)
 }
 
-// A signed request has an effect once, while it is fresh, and only as it was signed.
+// A signed request takes effect once, while it is fresh and unchanged.
 func TestSignedRequests(t *testing.T) {
 	address, h := webAddress(), listen(t, "web.pump.")
 	const event = `{"topic":"web.pump.signed"}`

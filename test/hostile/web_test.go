@@ -81,8 +81,8 @@ func visit(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// exchange writes octets and returns what the router answers until it closes the connection. The router may close it before
-// it has read everything. A client that has to wait until others at its address are authenticated asks again.
+// exchange writes octets and returns the router's answers until it closes the connection. The router may close it
+// before it has read everything. A client that has to wait until others at its address are authenticated asks again.
 func exchange(t *testing.T, address, octets string) (answer string) {
 	t.Helper()
 	kit.Eventually(t, "the router to have time for "+octets[:min(len(octets), 200)], func() bool {

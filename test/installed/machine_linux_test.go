@@ -138,7 +138,7 @@ func (m *machine) boot(t *testing.T, space string, options ...string) {
 	})
 }
 
-// try runs a shell script in the machine, as root in root's home directory, and returns what it prints.
+// try runs a shell script in the machine, as root in root's home directory, and returns its output.
 func (m *machine) try(script string) (string, error) {
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()

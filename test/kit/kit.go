@@ -1,5 +1,5 @@
-// Package kit holds what tests of all packages need: checks, waiting for a condition, and the frame of a TestMain. It imports no
-// other package of the project, so every package's own tests can use it.
+// Package kit has helpers for the tests of all packages: checks, waits for conditions, and the frame of a TestMain. It
+// imports no other package of the project, so every package's own tests can use it.
 package kit
 
 import (
@@ -20,8 +20,8 @@ func Must(t testing.TB, err error) {
 	}
 }
 
-// Eventually waits until a condition holds. It ends the test after Patience, with what was waited for and details of the state
-// then.
+// Eventually waits until a condition holds. It ends the test after Patience, with the condition's name and details of
+// the state.
 func Eventually(t testing.TB, what string, holds func() bool, details ...func() string) {
 	t.Helper()
 	Within(t, Patience, 2*time.Millisecond, what, holds, details...)
@@ -41,7 +41,7 @@ func Within(t testing.TB, patience, interval time.Duration, what string, holds f
 	}
 }
 
-// Receive waits for a value from a channel. It ends the test after Patience; what says what the value is.
+// Receive waits for a value from a channel. It ends the test after Patience; what names the value.
 func Receive[T any](t testing.TB, what string, from <-chan T) (v T) {
 	t.Helper()
 	select {

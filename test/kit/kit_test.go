@@ -64,7 +64,7 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// A goroutine that sends more than a channel has room for ends with the test, before what waits for it.
+// A goroutine that sends more than a channel has room for ends with the test, before the cleanup that waits for it.
 func TestSend(t *testing.T) {
 	sent := make(chan int, 1)
 	t.Run("", func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Noise disturbs what it carries over a line. The zero value is silent. Any goroutine may call its methods.
+// Noise disturbs the data that it carries over a line. The zero value is silent. Any goroutine may call its methods.
 type Noise struct {
 	one atomic.Uint32
 }

@@ -43,7 +43,7 @@ func talker(t *testing.T, baud uint32, text string) (port string) {
 					said = text
 				}
 			})
-			// Drop what is not read, as a UART does.
+			// Drop unread data, as a UART does.
 			raw.Control(func(fd uintptr) {
 				if _, err := unix.Write(int(fd), []byte(said)); err == unix.EAGAIN {
 					unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCOFLUSH)

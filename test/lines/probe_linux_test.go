@@ -17,8 +17,8 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// detected lists what is printed for devices that send nothing that distinguishes them, and their values then. The profile's name
-// is printed for all others.
+// detected lists the output for devices whose messages do not identify them, and their values. For all others the
+// output is the profile's name.
 var detected = map[string]struct {
 	keys string
 	want []map[string]any // nil: as with the profile

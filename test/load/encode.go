@@ -73,7 +73,8 @@ func (cborEncoder) head(b []byte) (kind, id uint64) {
 	return kind, id
 }
 
-// cborArgument reads the argument of the item that b begins with and returns what follows its head. It returns 0 at the end.
+// cborArgument reads the argument of the item at the start of b, and returns the bytes after its head. It returns 0 at
+// the end.
 func cborArgument(b []byte) (v uint64, rest []byte) {
 	if len(b) == 0 {
 		return 0, nil

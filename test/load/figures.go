@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// figures are what one run showed. A zero figure does not apply to its scenario.
+// figures are the results of one run. A zero figure does not apply to its scenario.
 type figures struct {
 	PerSecond  float64 `json:"per_second"`         // messages delivered or calls answered
 	CPU        float64 `json:"cpu_us_per_message"` // of the broker
@@ -31,7 +31,7 @@ type figures struct {
 	Broker     string  `json:"broker,omitempty"`   //
 }
 
-// spent fills in what delivering n messages between two moments has cost the broker.
+// spent fills in the broker's cost for the delivery of n messages between two moments.
 func (f *figures) spent(n int, took time.Duration, before, after usage) {
 	f.PerSecond = float64(n) / took.Seconds()
 	f.CPU = micros(after.cpu-before.cpu) / float64(max(1, n))

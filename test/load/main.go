@@ -1,5 +1,5 @@
-// Command load puts the same work to several brokers in turn and prints what each of them spent: CPU time and memory, and
-// beside them rate and latency. It answers one question: what does a message cost here, and what does it cost elsewhere?
+// Command load gives the same work to several brokers in turn and prints the cost for each of them: CPU time and
+// memory, and also rate and latency. It compares the cost of a message here with the cost elsewhere.
 //
 // Every run is closed-loop: a bounded number of messages is under way. A broker that drops messages stalls its run, and
 // the table reports the loss; it never looks fast. The generator writes its frames by hand, for WAMP, NATS and MQTT alike,
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// options are what the command line chooses.
+// options are the settings of the command line.
 type options struct {
 	runs    int
 	only    string

@@ -10,7 +10,7 @@ import (
 // process is a running broker. Looking at one from outside needs Linux's clocks and its /proc.
 type process int
 
-// usage is what a process had spent at one moment.
+// usage is the resource usage of a process at one moment.
 type usage struct {
 	cpu      time.Duration
 	resident int64 // KiB

@@ -52,7 +52,7 @@ func (p process) written() (int64, error) {
 	return strconv.ParseInt(string(fields[0]), 10, 64)
 }
 
-// usage is what a process had spent at one moment.
+// usage is the resource usage of a process at one moment.
 type usage struct {
 	cpu      time.Duration
 	resident int64 // KiB

@@ -111,7 +111,7 @@ func fanout(t target, w work) (f figures, err error) {
 	return f, err
 }
 
-// drainAll reads what publishers get.
+// drainAll reads the messages to publishers.
 func drainAll(publishers []client) {
 	for _, c := range publishers {
 		if d, ok := c.(interface{ drain() }); ok {

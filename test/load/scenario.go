@@ -14,7 +14,7 @@ type scenario struct {
 	relay     bool // a program between two devices speaks WAMP, if the broker does
 	webSocket bool
 	secure    bool   // over TLS
-	match     string // what the entries of a table are: exact, prefix or wildcard
+	match     string // the kind of the entries of a table: exact, prefix or wildcard
 	kept      bool   // the broker keeps the events on disk until the subscriber has acknowledged them
 }
 

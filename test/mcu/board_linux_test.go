@@ -21,7 +21,7 @@ import (
 
 // board is a device that runs the sensor node.
 type board interface {
-	port() string // what the router opens
+	port() string // the port that the router opens
 	reset()       // as its button does
 	unplug()      // it does not run, and its line is silent
 	plug()        // restarts the device after unplug
@@ -127,7 +127,7 @@ func (h *host) plug() {
 	kit.Must(h.t, h.start())
 }
 
-// pump carries octets to the program that runs just now; what arrives while none does is lost.
+// pump passes octets to the current program. Octets that arrive while none runs are lost.
 func (h *host) pump() {
 	h.noise.Carry(writerFunc(func(p []byte) (int, error) {
 		h.current().stdin.Write(p)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	kit.Leakproof(m, build, program.Built(&runnel))
 }
 
-// build has boards/mcu's Makefile make what the tests run.
+// build makes the programs for the tests by the Makefile of boards/mcu.
 func build(dir string) (func() error, error) {
 	built = dir
 	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", "tcp", built+"/check", built+"/check-send", built+"/check-stream", built+"/stream").CombinedOutput()

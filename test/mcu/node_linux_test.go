@@ -69,7 +69,7 @@ func measures(t *testing.T, c *client.Client, want float64) {
 	}
 }
 
-// readings subscribes to what the node publishes.
+// readings subscribes to the node's publications.
 func readings(t *testing.T, c *client.Client) <-chan string {
 	t.Helper()
 	seen := make(chan string, 1000)
@@ -120,7 +120,7 @@ func calibrate(t *testing.T, c *client.Client, correction float64) <-chan string
 	return asked
 }
 
-// TestEventsAndCalls is what a node does when all is well: events up and down, calls both ways, the line's identity.
+// TestEventsAndCalls tests a node without disturbance: events up and down, calls both ways, the line's identity.
 func TestEventsAndCalls(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port())
@@ -259,7 +259,7 @@ func TestResets(t *testing.T) {
 	c := g.join()
 	for range 25 {
 		isHere(t, c)
-		time.Sleep(rand.N(20 * time.Millisecond)) // anywhere in what they say to each other
+		time.Sleep(rand.N(20 * time.Millisecond)) // at any point of their exchange
 		h.reset()
 		if rand.IntN(2) == 0 {
 			time.Sleep(rand.N(20 * time.Millisecond))
@@ -310,7 +310,7 @@ func stream(t *testing.T, h *host, g *gateway) {
 	// It leaves, and joins again.
 	before := session.Load()
 	kit.Eventually(t, "the device leaves", func() bool {
-		c.Call(t.Context(), "com.example.stream.leave", client.CallOptions{}, client.Payload{}) // its answer may come too late
+		c.Call(t.Context(), "com.example.stream.leave", client.CallOptions{}, client.Payload{}) // its answer may be too late
 		return answers(t, c, "com.example.stream.count").Kwargs()["left"] != int64(0)
 	})
 	kit.Eventually(t, "its next session", func() bool { return session.Load() > before })

@@ -125,7 +125,7 @@ func leader(t *testing.T, nodes []*broker) {
 	})
 }
 
-// watcher is a client of the broker that prints what it gets: "topic|qos|retained|payload".
+// watcher is a client of the broker that prints its messages: "topic|qos|retained|payload".
 type watcher struct{ *program.Process }
 
 // watch subscribes with mosquitto_sub and returns when the broker has agreed.
@@ -147,7 +147,7 @@ func watch(t *testing.T, b *broker, topic string, qos int, args ...string) *watc
 
 func ended(p *program.Process) bool { return syscall.Kill(p.PID(), 0) != nil }
 
-// lines are what the watcher has got.
+// lines are the received messages of the watcher.
 func (w *watcher) lines() (list []string) {
 	for line := range strings.Lines(w.Stdout.Text()) {
 		if strings.Count(line, "|") >= 3 && strings.HasSuffix(line, "\n") {

@@ -21,7 +21,7 @@ func (g *gateway) ask(args ...string) string {
 	return string(out)
 }
 
-// A broker that rejects what is too large for it gets everything else: with MQTT 5 the link knows the limit, with 3.1.1 the broker
+// A broker that rejects large messages gets all others. With MQTT 5 the link knows the limit; with 3.1.1 the broker
 // closes the connection. The link holds the rejected events, and they arrive in order at a broker that accepts them.
 func TestTooLargeForTheBroker(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func TestMosquitto(t *testing.T) {
 	}
 }
 
-// The link says goodbye in good order: the broker publishes no last will, and what is retained says the same.
+// The link disconnects cleanly: the broker does not publish the last will, and the retained state agrees.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	b := mosquitto(t, open)

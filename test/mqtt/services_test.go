@@ -14,7 +14,7 @@ import (
 	"runnel/test/kit"
 )
 
-// service is a section of docs/brokers.md, a mosquitto with the service's rules, and what crosses.
+// service is a section of docs/brokers.md, with a mosquitto that has the service's rules, and the expected messages.
 type service struct {
 	heading  string
 	user     string // for the ACL

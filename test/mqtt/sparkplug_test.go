@@ -142,7 +142,7 @@ func TestSparkplugNode(t *testing.T) {
 		list := h.Samples("DDATA", "meter", "voltage")
 		return len(list) > 0 && list[0].Value == want["voltage"]
 	})
-	for name := range want { // the others come later, but they are announced
+	for name := range want { // the others arrive later, but they are announced
 		if v := h.Samples("DBIRTH", "meter", name); len(v) == 0 || v[0].Type != 9 || v[0].Unit == "" && name != "power_factor" {
 			t.Errorf("%s: %+v", name, v)
 		}

@@ -167,7 +167,7 @@ func (p *Process) String() string {
 	return fmt.Sprintf("stdout: %s\nstderr: %s", p.Stdout.Text(), p.Stderr.Text())
 }
 
-// Output collects what a program prints.
+// Output collects the output of a program.
 type Output struct {
 	mu      sync.Mutex
 	bytes   bytes.Buffer

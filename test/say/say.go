@@ -111,7 +111,7 @@ func Parse(text string) (v any, err error) {
 
 var specials = map[string]float64{"#NaN": math.NaN(), "#Infinity": math.Inf(1), "#-Infinity": math.Inf(-1)}
 
-// plain turns what Parse returns into the values that the other serializers know.
+// plain converts a result of Parse to values that the other serializers know.
 func plain(v any) (any, error) {
 	switch v := v.(type) {
 	case json.Number:

@@ -90,7 +90,7 @@ func TestLinkLostWhileComingUp(t *testing.T) {
 		remote, err = transport.Dial(t.Context(), w.url(), transport.DialOptions{Timeout: kit.Patience})
 		dialled <- err
 	}()
-	answer := map[bool]hdlc.Frame{ // what is sent for an I frame, and for a SABM
+	answer := map[bool]hdlc.Frame{ // the octets sent for an I frame, and for a SABM
 		true:  {Address: toGateway, Control: dm},
 		false: {Address: toGateway, Control: ua},
 	}

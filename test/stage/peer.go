@@ -153,7 +153,7 @@ func (p *Peer) Next() (text string, open bool) {
 	return "", false
 }
 
-// Hear waits for messages and compares them with what is expected, in order.
+// Hear waits for messages and compares them with the expected ones, in order.
 func (p *Peer) Hear(want ...string) {
 	p.Helper()
 	for _, w := range want {

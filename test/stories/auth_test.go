@@ -175,7 +175,7 @@ func TestUplinkAuthenticates(t *testing.T) {
 	}
 }
 
-// The config says who may do what, and where it says so.
+// "runnel check --explain" prints the permissions of a peer, and their places in the configuration.
 func TestExplain(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, dir, "runnel.toml", realm+`

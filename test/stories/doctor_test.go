@@ -79,7 +79,8 @@ match = "prefix"
 `
 }
 
-// A healthy gateway has no findings. A permission that the centre lacks is one, with the URI and what to add.
+// A healthy gateway has no findings. A missing permission at the centre is a finding, with the URI and the lines to
+// add.
 func TestDoctorOfALink(t *testing.T) {
 	centre := serve(t, "")
 	file := gatewayFile(t, link(centre.tcp))

@@ -75,7 +75,7 @@ func (w *heldWire) pass(to, from net.Conn, mayHold bool) {
 	}
 }
 
-// hold holds what the nodes send from now on.
+// hold holds back the nodes' data from now on.
 func (w *heldWire) hold() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

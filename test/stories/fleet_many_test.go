@@ -19,7 +19,7 @@ import (
 
 const many = 300
 
-// fleetReport is what a gateway with three serial lines reports.
+// fleetReport is the report of a gateway with three serial lines.
 func fleetReport(id string, uptime int) map[string]any {
 	line := func(name, state string) map[string]any { return map[string]any{"name": name, "state": state} }
 	return map[string]any{

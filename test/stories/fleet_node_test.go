@@ -43,7 +43,7 @@ func (g *fleetNode) begin(t *testing.T) {
 	g.logs("link is up")
 }
 
-// node returns what the centre says about a node.
+// node returns the centre's description of a node.
 func (c *fleetCentre) node(t *testing.T, id string) (n nodeState) {
 	t.Helper()
 	got := runnel(t, "fleet", "show", id, "--json", "--url", c.unix)

@@ -224,7 +224,7 @@ func TestHTTPAttacks(t *testing.T) {
 	}
 }
 
-// A webhook delivers over TLS what was published while its server failed, also after the router was killed.
+// A webhook delivers events over TLS that were published while its server failed, also after the router was killed.
 func TestWebhookSurvives(t *testing.T) {
 	t.Parallel()
 	type post struct{ body, id, signature, want string }

@@ -111,7 +111,7 @@ func TestReloadListeners(t *testing.T) {
 		t.Errorf("a session that is not concerned says %s", text)
 	}
 
-	// The listener by which the wish comes is itself another one now.
+	// The listener that the request used is itself replaced.
 	r.change(t, "third.sock\"", "third.sock\"\nmode = \"0600\"")
 	runnel(t, "reload", "--url", "unix://"+r.dir+"/third.sock").expect(t, 0, "and with it this session", "")
 	if info, err := os.Stat(r.dir + "/third.sock"); err != nil || info.Mode().Perm() != 0o600 {

@@ -39,8 +39,8 @@ func New(conn net.Conn) *Writer {
 	return w
 }
 
-// Append queues what encode appends to dst, and does not wait. waiting is how many bytes are queued and not yet written. If encode
-// returns an error, nothing is queued.
+// Append queues the bytes that encode appends to dst, and does not wait. waiting is the number of queued bytes that are
+// not yet written. If encode returns an error, nothing is queued.
 func (w *Writer) Append(encode func(dst []byte, waiting uint64) ([]byte, error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

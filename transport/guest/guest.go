@@ -33,7 +33,7 @@ type Peer struct {
 	Protocol string // the transport's protocol in session details, such as "http"
 	Realm    string // to join; "": Transport.Realm
 
-	// Authid and Password are what the peer sent. The password may be any secret of the principal: a ticket, or the
+	// Authid and Password are the peer's credentials. The password may be any secret of the principal: a ticket, or the
 	// secret for wampcra or wamp-scram. Without Authid, the client certificate or the process identifies the peer;
 	// otherwise it is anonymous.
 	Authid, Password string

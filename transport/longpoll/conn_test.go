@@ -15,7 +15,7 @@ import (
 	"runnel/transport/wire"
 )
 
-// TestClose: what the router has said last can still be fetched, one message a request.
+// TestClose: the client can still fetch the router's last messages, one in each request.
 func TestClose(t *testing.T) {
 	r := serve(t, Options{})
 	c, path := r.open(t, "wamp.2.json")
@@ -38,7 +38,7 @@ func TestClose(t *testing.T) {
 		answers <- status
 	}()
 	c.Close()
-	if got := <-answers; got != http.StatusNoContent && got != http.StatusNotFound { // it may come too late
+	if got := <-answers; got != http.StatusNoContent && got != http.StatusNotFound { // it may be too late
 		t.Errorf("the request that waits is answered with %d", got)
 	}
 	done(t, c)

@@ -23,7 +23,7 @@ func TestNewcomers(t *testing.T) {
 	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
 	opened[0].SetReadLimit(1000)
 	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
-	for range 2 { // what is said twice counts once
+	for range 2 { // a repeated call counts once
 		opened[0].SetReadLimit(0)
 	}
 	r.open(t, "wamp.2.json")

@@ -12,7 +12,8 @@ import (
 	"runnel/test/kit"
 )
 
-// TestNothingToReceive: a request is not kept longer than clients wait, and the next one finds what has come meanwhile.
+// TestNothingToReceive: a request is not kept longer than clients wait. The next one gets the messages that arrived
+// meanwhile.
 func TestNothingToReceive(t *testing.T) {
 	r := serve(t, Options{PollTime: time.Millisecond})
 	c, path := r.open(t, "wamp.2.json")

@@ -263,7 +263,7 @@ func TestClientAndServer(t *testing.T) {
 	}
 }
 
-// TestReadLimit: a frame that is longer than allowed for the moment ends the connection before its octets have come.
+// TestReadLimit: a frame that is longer than currently allowed ends the connection before its octets have arrived.
 func TestReadLimit(t *testing.T) {
 	over(t, Options{}, func(t *testing.T, c *Conn, peer net.Conn) {
 		c.SetReadLimit(10)

@@ -13,7 +13,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// script answers a handshake with fixed octets, one Read each, and keeps what was written.
+// script answers a handshake with fixed octets, one Read each, and keeps the written octets.
 type script struct {
 	reads   [][]byte
 	written bytes.Buffer

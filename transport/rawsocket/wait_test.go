@@ -369,7 +369,7 @@ func FuzzReadMessage(f *testing.F) {
 	})
 }
 
-// messagesOf returns the messages of a stream, and what was written in answer, as one text.
+// messagesOf returns the messages of a stream, and the octets written in answer, as one text.
 func messagesOf(t *testing.T, s *script) []byte {
 	c, err := Server(s, Options{MaxMessage: 512})
 	if err != nil {

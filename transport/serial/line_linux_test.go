@@ -73,7 +73,7 @@ func (r running) await(t *testing.T, p Phase) {
 	kit.Eventually(t, string(p), func() bool { return r.State().Phase == p })
 }
 
-// passTo returns what serves a line: it passes each peer to the test, which ends it.
+// passTo returns a handler for a line: it passes each peer to the test, which ends it.
 func passTo(ctx context.Context, peers chan<- peer) func(io.ReadWriteCloser) error {
 	return func(rw io.ReadWriteCloser) error {
 		p := peer{rw, make(chan error, 1)}

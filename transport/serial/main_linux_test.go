@@ -35,7 +35,8 @@ func hold(device string) {
 	f.Close()
 }
 
-// holder starts another program that has the device open, without any lock. It returns its pid and what ends it.
+// holder starts another program that has the device open, without any lock. It returns the program's pid, and a
+// function that ends it.
 func holder(t *testing.T, device string) (pid int, end func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -98,7 +99,7 @@ func limited(r io.Reader) (stop func() bool) {
 	}).Stop
 }
 
-// receive waits for what a channel brings.
+// receive waits for a value from a channel.
 func receive[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {

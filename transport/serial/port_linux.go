@@ -99,7 +99,7 @@ func finish(fd int, c Config) error {
 		return fmt.Errorf("clear HUPCL: %w", err)
 	}
 	if t, err = unix.IoctlGetTermios(fd, unix.TCGETS); err == nil && c.Flow == RTSCTS && t.Cflag&unix.CRTSCTS == 0 {
-		return errNoRTSCTS // drivers silently ignore what they do not support
+		return errNoRTSCTS // drivers silently ignore unsupported settings
 	}
 	if err := setSignal(fd, unix.TIOCM_DTR, c.DTR); err != nil {
 		return fmt.Errorf("set DTR: %w", err)

@@ -34,7 +34,7 @@ func TestPortSettings(t *testing.T) {
 	master, slave, err := pty.Open()
 	kit.Must(t, err)
 	defer master.Close()
-	// Both ends have the same settings. HUPCL is what a real port begins with.
+	// Both ends have the same settings. A real port begins with HUPCL.
 	settings := func(change func(*unix.Termios)) (s *unix.Termios) {
 		raw, err := master.SyscallConn()
 		kit.Must(t, err)

@@ -68,7 +68,7 @@ type telnet struct {
 	answer  func(command byte, value []byte) // called for an answer of the COM port option; may be nil
 }
 
-// telnetState says what the next byte is.
+// telnetState determines the meaning of the next byte.
 type telnetState uint8
 
 const (
@@ -155,7 +155,7 @@ func (c Config) parameters() []portParameter {
 	return append(list, portParameter{portPurge, []byte{3}, false}) // both buffers
 }
 
-// await reads until done. Data that arrive meanwhile are dropped: they came before the port was set.
+// await reads until done. Data that arrive meanwhile are dropped, because the port was not set up when they were sent.
 func (t *telnet) await(done func() bool) error {
 	dropped := make([]byte, len(t.raw))
 	for !done() {

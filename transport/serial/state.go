@@ -8,7 +8,7 @@ import (
 	"runnel/transport/serial/lapb"
 )
 
-// Phase is what a line is currently doing.
+// Phase is the current activity of a line.
 type Phase string
 
 const (

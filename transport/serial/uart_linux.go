@@ -43,7 +43,7 @@ func (r RS485) kernel() (k rs485) {
 
 var errNoRS485 = errors.New("not supported by the driver; leave rs485 out if the adapter switches by itself")
 
-// setRS485 applies r and reads it back, as drivers silently ignore what they do not support.
+// setRS485 applies r and reads it back, because drivers silently ignore unsupported settings.
 func setRS485(fd int, r RS485) error {
 	want := r.kernel()
 	got := want

@@ -24,7 +24,7 @@ import (
 
 // The library coder/websocket is the independent counterpart of this package: it is its peer, and gets the same frames.
 
-// outcome is what a side made of its peer's frames.
+// outcome is the result of a side's reading of its peer's frames.
 type outcome struct {
 	messages []string
 	answers  []string // the frames that it sent: PONG with its payload, or CLOSE with its code

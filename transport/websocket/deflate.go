@@ -14,8 +14,8 @@ import (
 	"runnel/transport/websocket/frame"
 )
 
-// deflateExtension is what the router answers to an offer and what a client offers: permessage-deflate (RFC 7692) without
-// context takeover, since an idle connection would keep a window for each direction.
+// deflateExtension is the router's answer to an offer, and a client's offer: permessage-deflate (RFC 7692) without
+// context takeover. With it, an idle connection would keep a window for each direction.
 const deflateExtension = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
 
 // extension is one element of Sec-WebSocket-Extensions (RFC 6455, 9.1).

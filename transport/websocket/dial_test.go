@@ -33,7 +33,7 @@ func answered(t *testing.T, ctx context.Context, answer string, o Options) (*Con
 
 const agreed = "HTTP/1.1 101 Switching Protocols\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: KEY\r\nSec-WebSocket-Protocol: wamp.2.cbor\r\n"
 
-// TestRequest: the request of a handshake has what RFC 6455, 4.1 asks for.
+// TestRequest: the request of a handshake meets RFC 6455, 4.1.
 func TestRequest(t *testing.T) {
 	conn, r, err := answered(t, t.Context(), agreed+"\r\n", Options{Batched: true, Compress: true})
 	if err != nil {
@@ -136,7 +136,8 @@ func TestDeflateOffers(t *testing.T) {
 	}
 }
 
-// TestDeflateAnswers: a client agrees to what it offered, if the server's messages are independent of each other.
+// TestDeflateAnswers: a client accepts the extension that it offered if the server's messages are independent of each
+// other.
 func TestDeflateAnswers(t *testing.T) {
 	for answer, want := range map[string]bool{
 		"permessage-deflate; server_no_context_takeover": true, "permessage-deflate; server_no_context_takeover; client_no_context_takeover": true,

@@ -359,7 +359,7 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-// TestReasonFits: the reason in CLOSE is cut to what a control frame holds.
+// TestReasonFits: the reason in CLOSE is cut to the length of a control frame.
 func TestReasonFits(t *testing.T) {
 	for _, n := range []int{0, 122, 123, 124, 500} {
 		peer, conn := open(t, Options{}, "wamp.2.json", "")

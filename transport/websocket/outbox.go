@@ -84,8 +84,8 @@ func (o *outbox) control(op frame.Op, payload []byte) error {
 	return nil
 }
 
-// sendPing sends a PING without blocking. It returns a channel that is closed when the connection has taken it, and replaces
-// what an earlier call awaits.
+// sendPing sends a PING without blocking. It returns a channel that is closed when the connection has taken the PING. A
+// later call replaces the channel of an earlier one.
 func (o *outbox) sendPing(payload string) <-chan struct{} {
 	o.mu.Lock()
 	who := o.addControl(frame.Ping, []byte(payload))

@@ -7,8 +7,8 @@ import (
 	"runnel/edge/budget"
 )
 
-// input is what a connection has received and its user has not consumed. It reads a socket by its descriptor, into a buffer
-// that it borrows while bytes arrive. The fields belong to the reader, except where they say otherwise.
+// input holds the received bytes that the connection's user has not consumed. It reads a socket by its descriptor, into
+// a buffer that it borrows while bytes arrive. The fields belong to the reader, except where they say otherwise.
 type input struct {
 	raw  syscall.RawConn              // of a TCP or Unix socket, else nil. Static, like tryR and account
 	tryR func(fd uintptr) (done bool) // for raw.Read

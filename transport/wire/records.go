@@ -34,7 +34,7 @@ func NewRecords(conn net.Conn, head []byte) *Records {
 	return r
 }
 
-// recordsOf returns what is below rw, if rw is TLS over Records with a descriptor, else nil.
+// recordsOf returns the Records below rw if rw is TLS over Records with a descriptor, else nil.
 func recordsOf(rw any) *Records {
 	switch v := rw.(type) {
 	case interface{ Socket() net.Conn }:
@@ -47,7 +47,7 @@ func recordsOf(rw any) *Records {
 	return nil
 }
 
-// Read returns bytes of one record, once the whole record has arrived. crypto/tls reports what is wrong with a record.
+// Read returns bytes of one record, once the whole record has arrived. crypto/tls reports an invalid record.
 func (r *Records) Read(p []byte) (int, error) {
 	if r.raw == nil && r.r == r.w {
 		return r.Conn.Read(p)

@@ -31,7 +31,7 @@ func secured(t *testing.T) (client *tls.Conn, raw net.Conn, server *tls.Conn) {
 	return client, a, server
 }
 
-// TestRecords: what arrives in records of all lengths, one or many at a time, is read whole.
+// TestRecords: data in records of all lengths, one or many at a time, is read completely.
 func TestRecords(t *testing.T) {
 	for _, c := range []struct{ each, n int }{{1, 500}, {30, 3000}, {smallSize, 20}, {smallSize + 1, 20}, {16 << 10, 40}, {300_000, 2}} {
 		client, _, server := secured(t)

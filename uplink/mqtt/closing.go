@@ -50,7 +50,7 @@ func endingOf(err error, open int, takenOver bool) ending {
 	return suspicious
 }
 
-// closed handles the end of a connection, and returns its error with what is known about the cause.
+// closed handles the end of a connection, and returns its error with the known cause.
 func (l *Link) closed(s *session, err error) error {
 	landed, open := l.flight.outcome()
 	l.ending = endingOf(err, len(open), l.takeovers.sure())

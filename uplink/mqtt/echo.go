@@ -14,7 +14,7 @@ import (
 type echoes struct {
 	seed maphash.Seed
 
-	filters []string // what the link has subscribed to
+	filters []string // the link's subscriptions
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -22,7 +22,7 @@ import (
 type five struct {
 	t    *testing.T
 	conn net.Conn
-	got  chan packet.Packet // what the link has sent, without pings
+	got  chan packet.Packet // the link's packets, without pings
 }
 
 // newFive takes a connection of the link, before anything was read from it.
@@ -141,7 +141,7 @@ func stored(uri string) mqtt.Rule {
 
 func user(p *packet.Publish, name string) string { return p.Properties.User(name) }
 
-// CONNECT asks for a session that ends, and every event says when and by whom it was published, and what it is.
+// CONNECT requests a session that expires. Every event has the time, the publisher and the type as properties.
 func TestPropertiesOfEvents(t *testing.T) {
 	s := newSite5(t, mqtt.Options{QoS: 1, StateTopic: "gw/state", SessionExpiry: time.Hour,
 		Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("com.example.")}})

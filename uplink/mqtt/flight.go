@@ -165,7 +165,7 @@ func (f *flight) refused(id uint16) (e sent, ok bool) {
 }
 
 // reserve takes a place for a message that is not an event. The first of a connection always gets one: the broker
-// counts only what is sent in this connection.
+// counts only the messages of this connection.
 func (f *flight) reserve() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -174,7 +174,7 @@ func TestFlightClears(t *testing.T) {
 	})
 }
 
-// outcome returns what was acknowledged in this connection, and in order what the broker may not have.
+// outcome returns the events acknowledged in this connection, and in order the events that the broker may lack.
 func TestFlightOutcome(t *testing.T) {
 	f := newFlight(10, 0)
 	f.connected(false, underWay)

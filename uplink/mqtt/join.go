@@ -173,7 +173,7 @@ func (s *session) connectPacket() *packet.Connect {
 // seconds returns a time for a property.
 func seconds(d time.Duration) uint32 { return uint32(min(max(d.Seconds(), 1), 1<<32-1)) }
 
-// limits are what the broker accepts (MQTT 5, 3.2.2.3).
+// limits are the broker's limits (MQTT 5, 3.2.2.3).
 type limits struct {
 	inFlight int           // messages of QoS 1 and 2 without an acknowledgement
 	packet   int           // bytes; 0: no limit

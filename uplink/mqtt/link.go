@@ -335,7 +335,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.status.Joined(w.URL)
 	l.log.Info("link is up", "url", w.URL, "client_id", l.opts.ClientID, "protocol", "MQTT "+s.version.String())
 	if l.ending != suspicious {
-		l.opts.Spool.Retry() // the broker may accept now what it has rejected
+		l.opts.Spool.Retry() // the broker may now accept events that it has rejected
 	}
 	l.current.Store(s)
 	err = s.run(ctx)

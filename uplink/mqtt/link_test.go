@@ -149,7 +149,7 @@ func TestExportRefuses(t *testing.T) {
 	s.await("not all are counted", func(st uplink.State) bool { return st.EventsUp.Dropped == 5 })
 }
 
-// The same pattern both ways: what the link has sent is not published here once more.
+// With the same pattern both ways, the link does not publish its own messages here again.
 func TestNoLoop(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("com.example.")}})
 	c := s.program()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A long packet may take longer than the broker may be silent, as long as some of it comes.
+// A long packet may take longer than the limit for the broker's silence, as long as parts of it arrive.
 func TestRestOfAPacketOnANarrowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -36,7 +36,7 @@ func (s *session) sendPing() uint64 {
 	return s.pings.sent
 }
 
-// pings counts PINGREQ and PINGRESP, which come in the same order.
+// pings counts PINGREQ and PINGRESP, which have the same order.
 type pings struct {
 	mu      sync.Mutex
 	sent    uint64        // guarded by mu

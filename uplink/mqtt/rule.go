@@ -10,11 +10,11 @@ import (
 	"runnel/uplink"
 )
 
-// Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs
-// represent the broker's topics.
+// Rule selects the messages that cross the link: topics both ways, and exported procedures. Names are URIs on both
+// sides; remote URIs represent the broker's topics.
 type Rule struct {
 	uplink.Rule
-	Retain bool // events are retained on the other side even if they are not retained where they come from
+	Retain bool // events are retained on the other side even if they are not retained on the sending side
 
 	// MQTTTopic is the topic at the broker, a template; "": the components of the URI are the levels of the topic.
 	MQTTTopic string

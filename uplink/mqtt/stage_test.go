@@ -168,7 +168,7 @@ func (s *edgeSite) await(what string, is func(uplink.State) bool) {
 type broker struct {
 	t    *testing.T
 	conn net.Conn
-	got  chan packets.ControlPacket // what the link has sent, without pings
+	got  chan packets.ControlPacket // the link's packets, without pings
 	mute atomic.Bool                // PINGREQ gets no answer
 
 	writing sync.Mutex

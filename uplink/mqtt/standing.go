@@ -16,7 +16,7 @@ import (
 )
 
 // standing records the subscriptions of the sessions at the brokers. A broker answers each SUBSCRIBE with its retained
-// messages, so the link subscribes only to what its session lacks.
+// messages, so the link subscribes only to the filters that its session lacks.
 //
 // A clean shutdown leaves the record on disk for the next process, which removes it before it connects. After a crash the link
 // subscribes to everything, because the realm may have lost the last second of its retained events.

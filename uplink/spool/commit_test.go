@@ -29,8 +29,8 @@ func (b *bench) during(act func()) {
 	}
 }
 
-// Events are acknowledged, dropped and added while they are being written. Afterwards the spool has what is left, in memory
-// and on disk.
+// Events are acknowledged, dropped and added while they are being written. Afterwards the spool has the remaining
+// events, in memory and on disk.
 func TestChangesDuringACommit(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(b *bench, under []Event)

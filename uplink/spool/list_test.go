@@ -11,7 +11,7 @@ func TestList(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		var l list
-		var all []*entry // what the list must hold
+		var all []*entry // the expected content of the list
 		last, read := uint64(0), uint64(0)
 		for range 300 {
 			switch n := r.IntN(7); {

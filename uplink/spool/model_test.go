@@ -20,7 +20,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// model is the simplest description of what a spool must hold: a list of events.
+// model is the simplest description of a spool's content: a list of events.
 type model struct {
 	*bench
 	r     *rand.Rand
@@ -35,7 +35,7 @@ type model struct {
 	faults  *rand.Rand // guarded by faultMu
 }
 
-// fact is an event that was put, and what is known about it.
+// fact is an event that was put, and its known state.
 type fact struct {
 	number int
 	topic  string

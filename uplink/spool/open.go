@@ -77,7 +77,7 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:])>>11 | 1
 }
 
-// recovery collects what the logs state about the earlier run.
+// recovery collects the information of the logs about the earlier run.
 type recovery struct {
 	acked  uint64 // all events up to this number are acknowledged or dropped
 	last   uint64 // highest sequence number

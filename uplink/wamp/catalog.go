@@ -11,7 +11,7 @@ import (
 type catalog struct {
 	// Static after construction.
 	census   *census
-	patterns []wamp.Pattern // only what overlaps one of these is kept
+	patterns []wamp.Pattern // only items that overlap one of these are kept
 	members  bool           // subscribers or callees are followed, because the link may be one of them
 
 	items    map[wamp.ID]*item

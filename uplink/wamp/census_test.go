@@ -28,7 +28,7 @@ type plainRouter struct {
 	broken  string                    // the procedure that answers with its own error
 
 	mu    sync.Mutex
-	asked []string // what was asked for besides the list. Guarded by mu
+	asked []string // the requests other than the list. Guarded by mu
 }
 
 // newPlainRouter returns a router with four topics, and with two ids that have ended since they were listed.
@@ -105,7 +105,7 @@ func newPlainCatalog(members bool) *catalog {
 	return newCatalog(plain, []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}, members)
 }
 
-// offered returns the URIs of what others than session 7 have.
+// offered returns the URIs of sessions other than 7.
 func offered(c *catalog) (list []string) {
 	for _, o := range c.offers(7) {
 		list = append(list, o.URI)

@@ -22,7 +22,7 @@ func TestRecent(t *testing.T) {
 			t.Fatalf("event %d", id)
 		}
 	}
-	r.subscribed.Store(1) // the last events of the other subscription may still come
+	r.subscribed.Store(1) // the last events of the other subscription may still arrive
 	if r.first(1) || r.first(recentEvents) || !r.first(recentEvents+1) || !r.first(1) {
 		t.Error("the last events are not remembered, or older ones are")
 	}

@@ -39,7 +39,7 @@ func (l *Link) beginDrain() {
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	l.draining = d
 	if !l.searching {
-		l.spool.Retry() // the centre may accept now what it has rejected
+		l.spool.Retry() // the centre may now accept events that it has rejected
 	}
 	l.up.Store(&d.ctx)
 	go d.run()
@@ -179,7 +179,7 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	return err
 }
 
-// publishOptions decodes what crossing has encoded.
+// publishOptions decodes the result of crossing.
 func publishOptions(crossing []byte) (o client.PublishOptions) {
 	b := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: crossing}}
 	o.ForwardFor, o.Extra = b.ForwardFor(), passthru(&b)

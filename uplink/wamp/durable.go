@@ -209,7 +209,7 @@ func (k *kept) receive(e *client.Event) {
 		return
 	}
 	if !e.Redelivered() && !k.rule.first(e.Publication) {
-		e.Confirm(nil) // it has come by the ordinary subscription
+		e.Confirm(nil) // it has arrived by the ordinary subscription
 		return
 	}
 	if from == nil {

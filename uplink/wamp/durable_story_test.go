@@ -246,7 +246,7 @@ func TestKeptImportWaitsForRealm(t *testing.T) {
 	})
 }
 
-// An exported event whose time is over is not sent, and is counted. The rest of the time is what the centre gets.
+// An expired exported event is counted and not sent. The centre gets the remaining lifetime of other events.
 func TestExportExpires(t *testing.T) {
 	tell(t, both, nil, func(t *testing.T, w *world) {
 		var left []time.Duration

@@ -22,7 +22,7 @@ type inbox struct {
 type metaEvent struct {
 	topic       string // without the census's prefix
 	session, id wamp.ID
-	details     map[string]any // of what was created; nil otherwise
+	details     map[string]any // of the created item; nil otherwise
 }
 
 // maxMetaEvents is how many events an inbox holds. Beyond it they are lost.

@@ -8,7 +8,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Only what is wanted on the other side crosses:
+// Only events and procedures that the other side needs cross:
 //
 //	exported topics      the link subscribes to all of them; events without a subscriber at the centre do not cross (wanted)
 //	imported topics      the link subscribes at the centre to what is subscribed to in the local realm (mirror)

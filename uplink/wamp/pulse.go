@@ -35,7 +35,7 @@ type pulse struct {
 	conn  atomic.Pointer[watched]
 }
 
-// watched is a connection to the centre that counts what passes.
+// watched is a connection to the centre that counts its messages.
 type watched struct {
 	client.Conn
 	pulse *pulse

@@ -31,7 +31,7 @@ type rule struct {
 	uplink.Rule
 	direction direction
 	kind      string // "topic" or "procedure"
-	uri       string // as it is named where it comes from
+	uri       string // with its name on the side of its origin
 
 	subscribed atomic.Int32 // subscriptions that bring events
 	recent     recent       // owned by the goroutine that hands over events

@@ -56,7 +56,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// State names the rule of a refused subscription, and the URI if that is only a part of what the rule covers.
+// State names the rule of a rejected subscription, and the URI if it is only a part of the rule.
 func TestRefusalNamesTheRule(t *testing.T) {
 	prefix := func(uri string) wamp.Pattern { return wamp.Pattern{URI: uri, Match: wamp.Prefix} }
 	r, err := newRule(imports, uplink.Rule{Topic: "site7.", Match: wamp.Prefix, LocalPrefix: "com.a.", RemotePrefix: "site7."})

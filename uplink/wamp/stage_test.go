@@ -49,7 +49,7 @@ func newNamedSite(t *testing.T, node string, roles ...auth.Permission) *site {
 
 func (s *site) serve(far *memory.Conn) { s.served.Go(func() { s.router.Serve(far) }) }
 
-// dial is how the link comes here.
+// dial connects the link to this side.
 func (s *site) dial(context.Context) (client.Conn, error) {
 	near, far := memory.Internal(memory.Options{Authid: "link", Role: "link", Realm: "realm1"})
 	if err := s.Enter(far); err != nil {

@@ -73,8 +73,8 @@ func (l *Link) durableFailed(err error) {
 	}
 }
 
-// crossing encodes what crosses besides topic and payload, in the form of EVENT.Details. Mostly that is the way of the event,
-// which is the same as that of the previous event, so the last encoding is kept.
+// crossing encodes the details that cross besides topic and payload, in the form of EVENT.Details. Usually these are
+// the way of the event, which equals that of the previous event, so the last encoding is kept.
 func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	extra := passthru(b)
 	retain, _ := b.Detail(wamp.KeyRetain).Bool()

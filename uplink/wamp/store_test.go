@@ -40,7 +40,7 @@ func TestCrossingKeepsTheWay(t *testing.T) {
 	}
 }
 
-// The details of an event that has come like the one before it are not encoded again.
+// The details of an event with the same way as the previous one are not encoded again.
 func TestCrossingIsKept(t *testing.T) {
 	l, _ := newTestLink(t)
 	body, way := new(client.Body), []client.Hop{{Node: "a"}}

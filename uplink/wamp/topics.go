@@ -55,7 +55,7 @@ func (l *Link) publishLocally(r *rule, e *client.Event) {
 	counts.Drop()
 }
 
-// admit returns an event's topic on the other side and the way that it has come. ok is false if the event does not cross.
+// admit returns an event's topic on the other side and its way so far. ok is false if the event does not cross.
 func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, way []client.Hop, ok bool) {
 	name := e.Topic()
 	topic = r.rewrite(name)

@@ -104,7 +104,7 @@ func (w *watch) list(ctx context.Context, welcome client.Welcome) knowledge {
 	w.catalog = newCatalog(w.census, w.patterns, w.members)
 	err := w.listen(ctx)
 	if err == nil && !w.inbox.isRefused() {
-		w.inbox.take() // the list has what these events tell
+		w.inbox.take() // the list includes these events
 		err = w.census.list(ctx, w.side.client, w.catalog)
 	}
 	switch {

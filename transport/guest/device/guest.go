@@ -19,7 +19,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// Options are what guests of all kinds have in common.
+// Options are the options of guests of all kinds.
 type Options struct {
 	Name   string // of the serial line; names the session's connection
 	Authid string

@@ -60,7 +60,7 @@ type Conn struct {
 	todo       []func()  // work for the reader, which numbers the requests
 	acks       []wamp.ID // events of durable subscriptions that the reader is to acknowledge
 	owner      Owner
-	joined     bool   // WELCOME came
+	joined     bool   // WELCOME has arrived
 	open       bool   // CONNACK was sent; the client's packets wait for it
 	willed     bool   // the will is a testament of the session
 	durable    bool   // the session may have durable subscriptions

@@ -115,7 +115,7 @@ func isEmpty(raw []byte) bool {
 	return (raw[0] == '[' || raw[0] == '{') && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
-// kind is what an option may be.
+// kind is the type of an option.
 type kind uint8
 
 const (

@@ -85,7 +85,7 @@ func (s *stage) local() *client.Client {
 	return c
 }
 
-// answer is what a request was answered.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	body   string

@@ -150,7 +150,7 @@ func TestWebhookRetries(t *testing.T) {
 		if again.id != first.id {
 			t.Errorf("after a restart %v; then %v", first, again)
 		}
-		for strings.HasSuffix(again.body, `[1,"ä"]}`) { // a request of the first run may come late
+		for strings.HasSuffix(again.body, `[1,"ä"]}`) { // a request of the first run may arrive late
 			again = kit.Receive(t, "post", h.got)
 		}
 		if !strings.HasSuffix(again.body, `[2,"ä"]}`) {

@@ -5,7 +5,7 @@ import "encoding/binary"
 // maxText bounds a text or binary data (1.5.4, 1.5.6).
 const maxText = 65535
 
-// maxLength bounds what follows the fixed header of a packet (1.5.5).
+// maxLength bounds the part of a packet after the fixed header (1.5.5).
 const maxLength = 1<<28 - 1
 
 // Append appends CONNECT. The version is that of p.

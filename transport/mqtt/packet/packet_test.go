@@ -256,7 +256,7 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// Decoding never panics, and what is decoded is encoded and decoded to the same packet.
+// Decoding never panics. Encoding and decoding a decoded packet gives the same packet.
 func fuzz(f *testing.F, client bool) {
 	for _, v := range vectors {
 		f.Add(octets(f, v.octets), v.version == V5)

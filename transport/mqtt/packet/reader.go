@@ -10,7 +10,7 @@ import (
 // Reader reads the packets of one connection. Its methods are for one goroutine.
 type Reader struct {
 	*bufio.Reader
-	Version Version // of the packets to come; FromClient sets it from CONNECT
+	Version Version // of the following packets; FromClient sets it from CONNECT
 	Max     int     // limit of a packet without its fixed header
 }
 

@@ -238,7 +238,7 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// TestNoPause: bytes that come without a pause are shown 512 at a time.
+// TestNoPause: bytes that arrive without a pause are shown 512 at a time.
 func TestNoPause(t *testing.T) {
 	told := 0
 	d := NewDecoder("hex", nil, func(string) { told++ })

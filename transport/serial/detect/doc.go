@@ -1,4 +1,4 @@
-// Package detect identifies what a serial line carries.
+// Package detect identifies the protocol of a serial line.
 //
 //	guess.go    Identify: frames of the link, Modbus, NMEA, text, a known device or unknown
 //	text.go     lines of text: JSON, names and values, tables

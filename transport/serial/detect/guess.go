@@ -40,7 +40,7 @@ type Guess struct {
 
 	Table    Table            // CSV
 	Profile  string           // Known: the name of the profile
-	Requests []modbus.Request // Modbus: what a master reads
+	Requests []modbus.Request // Modbus: the registers that a master reads
 }
 
 // String returns the kind for people, with the profile.

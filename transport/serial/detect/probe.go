@@ -34,7 +34,8 @@ type Prober struct {
 	guess Guess
 }
 
-// Probe returns the port's settings and what it receives with them. c names the port; if c has a baud rate, no other is tried.
+// Probe returns the port's settings and the data received with them. c names the port; if c has a baud rate, no other
+// is tried.
 func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Guess, error) {
 	p.best, p.guess = c, Guess{}
 	bauds := Bauds

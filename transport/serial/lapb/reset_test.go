@@ -27,7 +27,7 @@ func TestResets(t *testing.T) {
 		{115200, 0, 200, 2 * time.Second, Config{HalfDuplex: true}},
 		{115200, 0, 100, 2 * time.Second, Config{NoXID: true, Window: 1}},
 		{1_000_000, 0, 100, 2 * time.Second, Config{Window: 7, Info: 32}},
-		{9600, 0, 300, 4 * time.Second, Config{}}, // what is queued at either end alone takes 1.2 s
+		{9600, 0, 300, 4 * time.Second, Config{}}, // the queued data of either end alone takes 1.2 s
 	} {
 		t.Run(fmt.Sprintf("%d baud, noise %.4f, %+v", c.baud, c.noise, c.config), func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +99,7 @@ func hear(ends [2]*program, limit time.Duration) bool {
 	return true
 }
 
-// program is what runs at one end between two resets.
+// program is the program at one end between two resets.
 type program struct {
 	t           *testing.T
 	plug        *plug

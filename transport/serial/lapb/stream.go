@@ -19,7 +19,7 @@ type Stream struct {
 	timer    *time.Timer // wakes Read and Write at the deadline
 }
 
-// Read reads what the other end wrote. After the end of the connection the data received before can still be read; then
+// Read reads the other end's data. After the end of the connection the data received before can still be read; then
 // Read returns the reason, which is io.EOF if the other end disconnected in good order.
 func (s *Stream) Read(p []byte) (int, error) {
 	s.station.mu.Lock()
@@ -54,8 +54,8 @@ func (s *Stream) read(p []byte) int {
 	return n
 }
 
-// Write sends p. It returns when the link has taken all of it, and waits while the link's buffer is full. The link repeats
-// what is lost for as long as the connection lasts.
+// Write sends p. It returns when the link has taken all of it, and waits while the link's buffer is full. The link
+// resends lost data while the connection lasts.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	s.station.mu.Lock()
 	defer s.station.mu.Unlock()

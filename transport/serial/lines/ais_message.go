@@ -16,7 +16,7 @@ type aisMessages struct {
 
 // aisPart is a message of which sentences are missing.
 type aisPart struct {
-	key     string // what its sentences have in common
+	key     string // the common part of its sentences
 	next    int64  // number of the next sentence
 	payload string
 	since   time.Time

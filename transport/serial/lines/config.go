@@ -52,7 +52,7 @@ type Config struct {
 
 	Telegram *Telegram // messages that are not single lines; nil for lines
 	Listed   bool      // events have only the values that Fields describes
-	Ask      []Request // what the device is asked for
+	Ask      []Request // the request to the device
 	Safe     bool      // characters of values that a topic cannot have are replaced; otherwise the reading is dropped
 	Publishing
 

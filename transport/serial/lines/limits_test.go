@@ -86,7 +86,7 @@ func TestFirstLineAfterSilence(t *testing.T) {
 	}
 }
 
-// TestTimes: the times that a device may send, at the ends of what is accepted.
+// TestTimes: the times that a device may send, at the ends of the accepted range.
 func TestTimes(t *testing.T) {
 	for value, want := range map[any]string{
 		raw("2026-11-22T12:00:00+01:00"): "2026-11-22T11:00:00.000Z",

@@ -131,7 +131,7 @@ func TestReceiverTime(t *testing.T) {
 			}
 		}
 	}
-	some := parser(t, Config{Format: NMEA, Sentences: []string{"ZDA"}}) // the fix is known from what is not published
+	some := parser(t, Config{Format: NMEA, Sentences: []string{"ZDA"}}) // the fix is known from unpublished values
 	some.Parse([]byte(sum(rmc("A", "221126", "A"))), noon)
 	if e, err := some.Parse([]byte(sum(zda("22,11,2026"))), noon); err != nil || e.Kwargs["time"] != receiver {
 		t.Errorf("%v, %v", e.Kwargs, err)

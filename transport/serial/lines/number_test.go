@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// Without a type only what programs print as a number is one; with a type, what people mean is.
+// Without a type, only text that a program prints as a number is a number. With a type, text that people mean as one
+// is, too.
 func TestNumbers(t *testing.T) {
 	for _, c := range []struct {
 		text  string

@@ -36,7 +36,7 @@ type Parser struct {
 	publishing Publishing
 }
 
-// record holds what a format found in a line.
+// record holds the values that a format found in a line.
 type record struct {
 	fields map[string]any // values; raw ones may still become numbers
 	args   []any          // JSON that is not an object

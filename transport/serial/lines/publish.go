@@ -97,7 +97,7 @@ func (p *publisher) begin(send func(reading.Event)) {
 	}
 }
 
-// close publishes what is held back and stops.
+// close publishes the values that are held back, and stops.
 func (p *publisher) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// published runs a sensor whose device sends a chunk each second, and lists what is published: the time in seconds, the
-// topic's last component and the values but for the time and the units.
+// published runs a sensor whose device sends a chunk each second, and lists the events: the time in seconds, the
+// topic's last component, and the values without the time and the units.
 func published(t *testing.T, c Config, chunks ...string) (got []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 // maxExcerpt is the length of an excerpt in characters.
 const maxExcerpt = 120
 
-// State counts what a sensor has read.
+// State counts the input of a sensor.
 type State struct {
 	Good    uint64 // lines that became events
 	Bad     uint64 // lines that cannot be parsed, including NotUTF8 and Long

@@ -121,8 +121,8 @@ func Complete(octets []byte) (all [][]byte) {
 	return bytes.FieldsFunc(octets[:end], func(r rune) bool { return r == '\r' || r == '\n' })
 }
 
-// Monitor returns a function that reads what arrives from a device, for people: event takes each event, bad the excerpt of each
-// line or telegram that cannot be read.
+// Monitor returns a function that reads the data of a device, for people: event takes each event, bad the excerpt of
+// each line or telegram that cannot be read.
 func (p *Parser) Monitor(event func(reading.Event), bad func(excerpt string, err error)) (push func(octets []byte, now time.Time)) {
 	var now time.Time
 	read := func(piece []byte) {

@@ -37,8 +37,8 @@ func TestDisturbed(t *testing.T) {
 	})
 }
 
-// TestLateAnswer checks that an answer that comes too late is not taken for the one to the next request, which is for
-// another register.
+// TestLateAnswer checks that a late answer is not taken for the answer to the next request, which is for another
+// register.
 func TestLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, r := newFakeBus(), newRegisters(10)

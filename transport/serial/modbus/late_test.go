@@ -22,7 +22,7 @@ type trouble struct {
 	delay   func(r *rand.Rand) time.Duration
 	crowded bool    // answers overtake each other; else a slave answers one request after the other
 	drop    float64 // of requests, and of answers
-	twice   float64 // answers that come a second time, up to 150 ms later
+	twice   float64 // answers that arrive a second time, up to 150 ms later
 	noise   float64 // frames with a flipped bit or octets around them
 	echo    bool
 	alive   bool // all values have to arrive

@@ -37,7 +37,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestTurns: the poll that is due longest comes first, and one that is late is not made up for.
+// TestTurns: the poll that is due longest is the first one. Missed polls are not repeated.
 func TestTurns(t *testing.T) {
 	points := []Point{
 		{Slave: 1, Every: time.Second},
@@ -81,7 +81,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestEquallyFree: of two polls that may be sent at the same time, the one due longer comes first.
+// TestEquallyFree: of two polls that may be sent at the same time, the one due longer is sent first.
 func TestEquallyFree(t *testing.T) {
 	s := newSchedule([]Point{{Slave: 1, Every: time.Second}, {Slave: 2, Every: time.Second}}, start)
 	s.polls[0].due, s.polls[1].due = start.Add(2), start.Add(1)
@@ -125,7 +125,7 @@ func TestSplit(t *testing.T) {
 	if !s.polls[1].due.Equal(later) {
 		t.Errorf("due %v later", s.polls[1].due.Sub(start))
 	}
-	s = newSchedule(points[:2], start) // without gaps the second step comes at once
+	s = newSchedule(points[:2], start) // without gaps the second step follows at once
 	s.split([]int{0}, later)
 	expect([]int{0}, []int{1})
 }

@@ -61,7 +61,7 @@ func TestSearch(t *testing.T) {
 			case request[0] == 7:
 				return append(seal([]byte{7, request[1], 2, 0, 7})[:6], 0xff) // a wrong CRC
 			case request[0] == 8 && request[1] == readHolding:
-				return []byte("noise") // and an answer that comes too late
+				return []byte("noise") // and a late answer
 			case request[0] == 9 && request[1] == readHolding:
 				return seal([]byte{8, readHolding, 2, 0, 7})
 			}

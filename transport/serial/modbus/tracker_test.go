@@ -138,7 +138,7 @@ func TestMissingAnswer(t *testing.T) {
 	d.waits(reads(2), sent.Add(testWire+testTimeout).Sub(d.now))
 }
 
-// TestGivenUp: after an answer was given up a new value must come twice, as the old one may still come.
+// TestGivenUp: after a timeout, a new value must arrive twice, because the old answer may still arrive.
 func TestGivenUp(t *testing.T) {
 	d := newDesk(t)
 	d.send(reads(1))
@@ -163,7 +163,7 @@ func TestGivenUp(t *testing.T) {
 	d.gets(answers(2), accepted) // the doubt is over
 }
 
-// TestDoubtBegins: after the port was opened the first value must come twice.
+// TestDoubtBegins: after the port was opened, the first value must arrive twice.
 func TestDoubtBegins(t *testing.T) {
 	d := &desk{newTracker(testTimeout, []byte{1}, start), t, start}
 	d.after(giveUp*testTimeout - 1)
@@ -175,10 +175,10 @@ func TestDoubtBegins(t *testing.T) {
 	if len(p.sent) != 0 {
 		t.Errorf("%d requests are open", len(p.sent))
 	}
-	d.waits(reads(1), silence) // a third may come
+	d.waits(reads(1), silence) // a third may arrive
 }
 
-// TestDuplicate: what equals a recent answer to another request must come twice.
+// TestDuplicate: an answer that equals a recent answer to another request must arrive twice.
 func TestDuplicate(t *testing.T) {
 	d := newDesk(t)
 	d.send(reads(1))
@@ -237,7 +237,7 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// TestReadsAreDoubted: answers to all kinds of reads must come twice at first, answers to writes need not.
+// TestReadsAreDoubted: at first, answers to all kinds of reads must arrive twice. Answers to writes need not.
 func TestReadsAreDoubted(t *testing.T) {
 	for function := byte(readCoils); function <= writeRegister; function++ {
 		d := &desk{newTracker(testTimeout, []byte{1}, start), t, start}

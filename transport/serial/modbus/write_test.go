@@ -46,7 +46,7 @@ func TestWrite(t *testing.T) {
 			if err := m.Write(t.Context(), 0, int64(42)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Second) // what was written is looked at
+			time.Sleep(time.Second) // the written value is read back
 			if got := values(events); !reflect.DeepEqual(got, []any{int64(42)}) {
 				t.Error(got)
 			}

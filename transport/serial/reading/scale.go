@@ -24,7 +24,7 @@ func (s Scale) Apply(n float64) float64 { return round(n*s.factor() + s.Offset) 
 // Invert returns the number that Apply turns into n.
 func (s Scale) Invert(n float64) float64 { return round((n - s.Offset) / s.factor()) }
 
-// round rounds to 12 significant digits. Infinities and NaN stay what they are.
+// round rounds to 12 significant digits. Infinities and NaN are unchanged.
 func round(n float64) float64 {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 12, 64), 64) // cannot fail on the output of FormatFloat
 	return rounded

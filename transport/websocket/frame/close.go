@@ -73,7 +73,7 @@ func ParseClose(payload []byte) (*Closed, error) {
 	return c, nil
 }
 
-// AppendClose appends the payload of CLOSE. It shortens the reason to what fits. NoStatus has no payload.
+// AppendClose appends the payload of CLOSE. It shortens the reason if necessary. NoStatus has no payload.
 func AppendClose(dst []byte, code Code, reason string) []byte {
 	if code == NoStatus {
 		return dst

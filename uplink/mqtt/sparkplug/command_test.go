@@ -53,7 +53,7 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// The filters cover what Take takes.
+// The filters cover the topics of Take.
 func TestFilters(t *testing.T) {
 	for host, want := range map[string][]string{
 		"":      {"spBv1.0/plant/NCMD/gw", "spBv1.0/plant/DCMD/gw/+"},

@@ -110,7 +110,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// A unit, a type and a number with a fraction that come later make the next birth. Null keeps the type.
+// A new unit, a new type and a number with a fraction cause the next birth. Null keeps the type.
 func TestLearning(t *testing.T) {
 	d := newDesk(t, nil).connect()
 	if err := d.Configure("m", &Device{}, &Metric{Name: "c", URI: "com.c"}, false); err != nil {

@@ -15,7 +15,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// newProgram returns a program with two commands, and what the last one was given.
+// newProgram returns a program with two commands, and the input of the last one.
 func newProgram() (root *cobra.Command, got *[]string) {
 	got = new([]string)
 	root = &cobra.Command{Use: "runnel", SilenceErrors: true, SilenceUsage: true}
@@ -87,7 +87,7 @@ func TestNegativeNumbers(t *testing.T) {
 	}
 }
 
-// A mistake on the command line is named, with what was most likely meant.
+// The error names a mistake on the command line, and the most likely intention.
 func TestMistakes(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                 "runnel: a command is missing; use \"call\", \"pub\" or \"show\"",

@@ -15,7 +15,7 @@ type checker struct {
 	c *Config
 }
 
-// check fills in derived values and reports what is wrong.
+// check fills in derived values and reports problems.
 func (c *Config) check(problems *Problems) {
 	k := checker{check.New(problems, &c.Warnings, c.starting), c}
 	k.nodeID()

@@ -61,7 +61,7 @@ func (u *Uplink) natsServers(how transport.DialOptions) (list []nats.Server, err
 	return list, nil
 }
 
-// NATSRules returns what crosses an uplink to NATS servers.
+// NATSRules returns the rules of an uplink to NATS servers.
 func (u *Uplink) NATSRules(onDisk bool) (exports, imports []nats.Rule) {
 	for _, r := range Rules(u.Exports, onDisk) {
 		exports = append(exports, nats.Rule{Rule: r})

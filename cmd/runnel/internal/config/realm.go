@@ -41,7 +41,7 @@ type Role struct {
 	Place       Place
 	Name        string       `toml:"name"`
 	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
-	Forward     bool         `toml:"forward"`    // its sessions are links: they may name the origin of what they forward
+	Forward     bool         `toml:"forward"`    // its sessions are links: they may name the origin of forwarded messages
 	Durable     bool         `toml:"durable"`    // its sessions may create durable subscriptions
 	Permissions []Permission `toml:"permission"`
 }

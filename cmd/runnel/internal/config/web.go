@@ -6,7 +6,8 @@ import (
 	"runnel/transport/origin"
 )
 
-// webKeys reports the keys for web clients at a listener without them. At a Unix socket the web clients come through a proxy.
+// webKeys reports the keys for web clients at a listener without them. At a Unix socket the web clients connect through
+// a proxy.
 func (k checker) webKeys(l *Listen, scheme string) {
 	proxied := slices.Contains(l.TrustedProxies, origin.Unix)
 	switch {

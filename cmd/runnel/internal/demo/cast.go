@@ -16,7 +16,7 @@ import (
 
 // The programs and the sensor of the demo. Each is a WAMP client with its own connection.
 
-// greenhouse is what the sensor measures: it warms or cools towards the set point.
+// greenhouse simulates the measured temperature, which moves towards the set point.
 type greenhouse struct {
 	mu          sync.Mutex
 	temperature float64

@@ -69,7 +69,7 @@ func (p *plant) publish(t *testing.T, args ...any) {
 	}
 }
 
-// run runs "runnel durable" with arguments, and returns what it prints.
+// run runs "runnel durable" with arguments, and returns its output.
 func (p *plant) run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out strings.Builder

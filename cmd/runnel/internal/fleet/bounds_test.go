@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The longest life and the most uses of a token, and what is just beyond them.
+// The longest lifetime and the maximum uses of a token, and values just beyond them.
 func TestUsesAndLifeOfTokens(t *testing.T) {
 	r := open(t, t.TempDir())
 	for _, c := range []struct {

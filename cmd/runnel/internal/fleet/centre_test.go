@@ -158,7 +158,7 @@ func (c *centre) uplink(urls ...string) config.Uplink {
 	return config.Uplink{URL: urls, RemoteRealm: "realm1"}
 }
 
-// A node joins with a token, and is in the fleet with what it says about itself. The token is used up then.
+// A node joins with a token, and the fleet has the node's description of itself. The token is then used up.
 func TestJoin(t *testing.T) {
 	c := newCentre(t)
 	o := c.operator(t)
@@ -344,7 +344,7 @@ func TestRoleThatIsGone(t *testing.T) {
 	}
 }
 
-// The file is read only up to its bound, and what is not a file is an error.
+// The file is read only up to its bound. Anything but a regular file is an error.
 func TestFileOfTheFleet(t *testing.T) {
 	dir := t.TempDir()
 	file := kit.Write(t, dir, fileName, `{"version":1}`)

@@ -21,7 +21,7 @@ type place struct {
 	*Files
 	main, file string // the file is conf.d/a.toml
 	reloads    atomic.Int32
-	fails      atomic.Pointer[error] // what Reload returns
+	fails      atomic.Pointer[error] // result of Reload
 }
 
 func newPlace(t *testing.T) *place {
@@ -176,7 +176,8 @@ func TestMarkerStays(t *testing.T) {
 	p.holds(t, "old", true)
 }
 
-// A start takes back what was not confirmed, also if an earlier start was cut short. A damaged marker is reported and stays.
+// A start rolls back unconfirmed files, also if an earlier start was interrupted. A damaged marker is reported and
+// stays.
 func TestRestore(t *testing.T) {
 	p := newPlace(t)
 	kit.Must(t, os.WriteFile(p.file, []byte("old"), 0o600))

@@ -85,7 +85,7 @@ func TestWatchedCertificates(t *testing.T) {
 	kit.Must(t, err)
 	_, _, err = kit.WritePair(n.dir, "ca", renewed)
 	kit.Must(t, err)
-	n.checkCertificates(known) // before any peer comes
+	n.checkCertificates(known) // before any peer connects
 	for _, w := range known {
 		if want := big.NewInt(77).Text(16); w.serial != want {
 			t.Errorf("after the renewal a certificate is known as %+v, want serial %s", w, want)

@@ -8,7 +8,7 @@ import (
 	"runnel/test/kit"
 )
 
-// Each reload reports what it does, and the parts run as it says.
+// Each reload reports its changes, and the parts then run accordingly.
 func TestReloadParts(t *testing.T) {
 	centre, n := site(t, "centre").start(""), site(t, "x").start("")
 	own := centre.Status().Router.Realms[0].Sessions

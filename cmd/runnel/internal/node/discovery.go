@@ -11,7 +11,7 @@ import (
 	"runnel/uplink/mqtt"
 )
 
-// discovery returns what an uplink announces of the serial lines in its realm.
+// discovery returns the values of the realm's serial lines that an uplink announces.
 func discovery(c *config.Config, u config.Uplink) mqtt.Discovery {
 	d := mqtt.Discovery{Prefix: u.Discovery, Node: c.NodeID()}
 	if u.Discovery == "" {

@@ -15,7 +15,7 @@ import (
 	"runnel/test/kit"
 )
 
-// loud returns a log and what is written to it.
+// loud returns a log and its output.
 func loud() (*slog.Logger, *bytes.Buffer) {
 	var text bytes.Buffer
 	return slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})), &text

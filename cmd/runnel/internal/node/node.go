@@ -71,8 +71,8 @@ type Node struct {
 
 	mu sync.Mutex
 	// Guarded by mu; written with changing held as well.
-	config    *config.Config // what runs
-	missing   []missing      // what does not
+	config    *config.Config // the running parts
+	missing   []missing      // the parts that do not run
 	reporters []*reporter
 	listeners []*listener
 	lines     []*line

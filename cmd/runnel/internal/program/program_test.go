@@ -23,7 +23,7 @@ func call(t *testing.T, args ...any) *client.Invocation {
 	return &client.Invocation{Body: client.Body{Details: details, Payload: payload}}
 }
 
-// The result of a call is what the program prints. A program that fails, prints too much or is killed makes the call fail.
+// The result of a call is the program's output. A program that fails, prints too much or is killed makes the call fail.
 func TestAnswer(t *testing.T) {
 	for _, c := range []struct {
 		script string

@@ -14,7 +14,7 @@ type refusing struct{}
 
 func (refusing) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-// Durable subscriptions are listed with what is wrong with them.
+// Durable subscriptions are listed with their problems.
 func TestDurablesForPeople(t *testing.T) {
 	day := staleAfter.Seconds()
 	var out bytes.Buffer

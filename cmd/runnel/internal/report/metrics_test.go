@@ -13,7 +13,7 @@ import (
 	"runnel/transport/guest/rest"
 )
 
-// exposition is what a line of the text format looks like.
+// exposition matches a line of the text format.
 var exposition = regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="([^"\\\n]|\\[\\"n])*"(,[a-z]+="([^"\\\n]|\\[\\"n])*")*\})? [0-9.e+-]+)$`)
 
 func TestMetrics(t *testing.T) {

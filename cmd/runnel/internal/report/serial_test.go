@@ -14,7 +14,7 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// The alarms of a serial line are what does not recover without an operator.
+// The alarms of a serial line are the faults that do not recover without an operator.
 func TestAlarmsOfLines(t *testing.T) {
 	for _, c := range []struct {
 		what  string

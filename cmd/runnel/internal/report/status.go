@@ -9,7 +9,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Status is what runnel.status returns.
+// Status is the result of runnel.status.
 type Status struct {
 	Version   string         `json:"version"`
 	Node      string         `json:"node"`   // the node's id

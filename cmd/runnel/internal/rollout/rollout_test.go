@@ -18,7 +18,7 @@ import (
 	"runnel/test/standin"
 )
 
-// newCentre runs a router whose procedures answer with handlers, and returns what a command needs to reach it.
+// newCentre runs a router whose procedures answer with handlers, and returns the settings for a connection to it.
 func newCentre(t *testing.T, answers map[string]client.Handler) (*edge.Router, *remote.Router) {
 	t.Helper()
 	r, url := standin.Plant(t, standin.Everything, answers)
@@ -29,7 +29,7 @@ func applied(id, state, text string) client.Payload {
 	return client.Args(fleet.NodeReport{Node: fleet.Node{ID: "gw"}, Applied: &fleet.Applied{ID: id, State: state, Error: text, Changes: []string{"serial line gps started"}}})
 }
 
-// The outcome is what the node reports in the end. A poll that fails is repeated; an error that stays ends the wait.
+// The outcome is the node's last report. A failed poll is repeated; a persistent error ends the wait.
 func TestOutcome(t *testing.T) {
 	busy := client.NewError(wamp.Unavailable.Error(), "try again")
 	for _, c := range []struct {

@@ -33,7 +33,7 @@ func TestParseSlaves(t *testing.T) {
 	}
 }
 
-// A value beyond what its unit may have rules a profile out. Zeros are less likely than numbers.
+// A value that is out of range for its unit excludes a profile. Zeros are less likely than numbers.
 func TestScore(t *testing.T) {
 	for _, c := range []struct {
 		unit  string

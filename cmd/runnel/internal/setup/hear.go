@@ -50,7 +50,7 @@ func Framing(c serial.Config) string {
 	return fmt.Sprintf("%d%s1", bits, strings.ToUpper(c.Parity.String()[:1]))
 }
 
-// Sniff prints what arrives at a port until ctx is done, decoded as one of detect.Formats or as a known device.
+// Sniff prints the input of a port until ctx is done, decoded as one of detect.Formats or as a known device.
 func Sniff(ctx context.Context, port detect.Port, as string, known detect.Devices, w io.Writer) error {
 	var broken error
 	d := detect.NewDecoder(as, known, func(line string) {
