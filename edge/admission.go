@@ -85,8 +85,7 @@ func (a *admission) identity(id auth.Identity) auth.Identity {
 	return id
 }
 
-// principal returns the principal that the client must authenticate as. HELLO, or else the answer, names it; the answer has
-// its keys.
+// principal returns the principal that the client must authenticate as. HELLO or the answer names it; the answer has its keys.
 func (a *admission) principal(r *auth.Request, method string) (auth.Principal, error) {
 	p := auth.Principal{Authid: r.Authid, Role: a.role, Provider: dynamicProvider}
 	if p.Authid == "" {

@@ -127,8 +127,7 @@ func (c *decisions) find(by *registration, q question) (d decision, ok bool) {
 	return d, ok
 }
 
-// keep caches an answer; by is the authorizer's registration when it was called. If the cache is full, the oldest answer is
-// replaced.
+// keep caches an answer; by is the authorizer's registration when it was called. A full cache drops its oldest answer.
 func (c *decisions) keep(by *registration, q question, d decision) {
 	if c.answers == nil {
 		c.answers = make(map[question]decision)

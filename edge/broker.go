@@ -192,8 +192,7 @@ func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 	}
 }
 
-// append appends an EVENT to the outbox of the peer in the seat. When memory is short, the outbox is flushed at once to free
-// its buffer.
+// append appends an EVENT to the outbox of the peer in the seat. When memory is short, it flushes the outbox at once.
 func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	peer := place.session
 	v, full := peer.out.appendEvent(place, msg)

@@ -6,10 +6,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// wamp.subscription.list and wamp.registration.list take the keyword argument _overlaps, a list of [URI, match policy].
-// Then they list only entries that overlap one of these patterns, with the details as a second result. So a router
-// behind a slow line makes one call, instead of one for each subscription of a fleet. With _members the details list
-// the sessions, too.
+// wamp.subscription.list and wamp.registration.list take the keyword argument _overlaps, a list of [URI, match policy]. Then
+// they list only entries that overlap one of these patterns, with the details as a second result. So a router behind a slow
+// line makes one call, instead of one for each subscription of a fleet. With _members the details list the sessions, too.
 
 // maxOverlaps is how many patterns one call may name.
 const maxOverlaps = 256

@@ -52,8 +52,7 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 	}
 }
 
-// subscriptionList answers wamp.subscription.list. The detail "history" marks a subscription whose events are wanted without
-// subscribers.
+// subscriptionList answers wamp.subscription.list. The detail "history" marks a subscription that needs no subscribers.
 func (c *metaCall) subscriptionList() ([]any, error) {
 	details := func(s *subscription) map[string]any {
 		d := s.details()

@@ -129,8 +129,7 @@ func (m *realm) checkNode(s *session) error {
 	return nil
 }
 
-// nodeAbove returns the name of the connection to another node of the same id above this router; "" if there is none. The caller
-// holds mu.
+// nodeAbove returns the name of the connection to a node of the same id above this router, or "". The caller holds mu.
 //
 // The next router's list of the nodes above it may be outdated: one of them may have restarted since. In a ring of routers it
 // may even contain the node that joins. So a node on such a list clashes only if it is of another installation.

@@ -10,8 +10,7 @@ import (
 )
 
 // state is the data of a realm on disk, below RealmOptions.State: the retained events and histories (package store), in
-// origins/ the record of what was routed (package dedup), and in durable/ the events of durable subscriptions (package
-// durable).
+// origins/ the record of routed publications (package dedup), and in durable/ the events of durable subscriptions.
 type state struct {
 	// Static after openState.
 	disk   *store.Disk

@@ -10,8 +10,7 @@ import (
 // must not be recognizable by a faster challenge. The authenticator is therefore called about static principals, too: before
 // CHALLENGE or, for a ticket, if the ticket is wrong. Its answer is ignored, and it gets no secret.
 
-// beginStatic begins an authentication with a static principal, where an authenticator decides about other principals with
-// the method.
+// beginStatic begins an authentication with a static principal if an authenticator decides about others with the method.
 func (s *session) beginStatic(r auth.Request, method string) (*auth.Identity, auth.Exchange, error) {
 	if identity, _, err := s.policy.principals.Begin(r); identity != nil && err == nil {
 		return identity, nil, nil // identified by its transport
