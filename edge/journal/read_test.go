@@ -216,6 +216,20 @@ func TestFrom(t *testing.T) {
 	}
 }
 
+// TestFromReadsIntoTheBuffer: From allocates no buffer if it gets one.
+func TestFromReadsIntoTheBuffer(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<20)
+	l.add("one", "two")
+	number, octets := l.Newest()
+	buf := make([]byte, 0, octets)
+	if _, err := l.From(number, 0, octets, buf, func([]byte, int64) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if read := buf[:octets]; !bytes.Contains(read, []byte("one")) || !bytes.Contains(read, []byte("two")) {
+		t.Errorf("the buffer holds %q", read)
+	}
+}
+
 // From finds the next record after garbage of any length, even at the beginning.
 func TestFromAfterGarbage(t *testing.T) {
 	l := open(t, t.TempDir(), 1<<20)
