@@ -229,7 +229,7 @@ func TestCallRerouting(t *testing.T) {
 			one.Hear(`[68,"$second","$reg",{}]`)
 			one.Say(`[8,68,"$second"` + busy)
 			other.Hear(`[68,"$again","$reg",{}]`)
-			one.Say(`[70,"$second",{},["late"]]`) // it has given the call away
+			one.Say(`[70,"$second",{},["late"]]`) // it has passed on the call
 			caller.Silent()
 			other.Say(`[70,"$again",{},["done"]]`)
 			caller.Hear(`[50,2,{},["done"]]`)

@@ -16,8 +16,8 @@ import (
 // library is Autobahn for browsers, as "npm ci" installs it.
 const library = "../interop/node_modules/autobahn-browser/autobahn.min.js"
 
-// Pages that were written for Autobahn run with a router that serves them and its WebSocket with one listener: one of the kind
-// that Autobahn's documentation begins with, and the one of docs/web.md.
+// Pages for Autobahn work with a router that serves the pages and its WebSocket at one listener. One page is like the
+// first example of Autobahn's documentation, the other is that of docs/web.md.
 func TestAutobahn(t *testing.T) {
 	script, err := os.ReadFile(library)
 	if err != nil && os.Getenv("RUNNEL_BROWSER") == "" {

@@ -79,8 +79,8 @@ func (p *tab) listen(event any) {
 // of returns the tab for another test.
 func (p *tab) of(t *testing.T) *tab { p.T = t; return p }
 
-// clean fails the test if the browser has complained, for example about a violated policy. Complaints with one of these words
-// are expected.
+// clean fails the test if the browser has reported a problem, such as a violated policy. Reports with one of these
+// words are expected.
 func (p *tab) clean(expected ...string) {
 	p.Helper()
 	p.mu.Lock()

@@ -97,7 +97,7 @@ func TestHTTP(t *testing.T) {
 	h.programs("http.md")
 }
 
-// These pages have commands for a gateway that runs.
+// These pages have commands for a running gateway.
 func TestAtTheGateway(t *testing.T) {
 	for _, page := range []string{"config.md", "maintenance.md", "operations.md"} {
 		t.Run(page, func(t *testing.T) {

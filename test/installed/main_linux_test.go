@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	kit.Main(m, prepare, mountState)
 }
 
-// needsMachines skips a test where no machines were asked for.
+// needsMachines skips a test if no machines were requested.
 func needsMachines(t *testing.T) {
 	if os.Getenv("RUNNEL_MACHINES") == "" {
 		t.Skip("boots Debian in containers, as root: RUNNEL_MACHINES=1")

@@ -57,7 +57,7 @@ func TestThreeCommandsToTheFirstReading(t *testing.T) {
 	}
 }
 
-// sensor plays a device at a port of the machine that prints a line of JSON again and again, as an Arduino does.
+// sensor simulates a device at a port of the machine that prints a line of JSON repeatedly, like an Arduino.
 func sensor(t *testing.T, m *machine, port string) {
 	t.Helper()
 	master, slave, err := pty.OpenAt(fmt.Sprintf("/proc/%d/root/dev/pts/ptmx", m.init))

@@ -13,7 +13,7 @@ import (
 )
 
 // A device server of another make, pyserial, has the port of a device. The router sets its parameters by RFC 2217 and
-// exchanges any byte with the device. RUNNEL_EXAMPLES=1 has it run; it needs Debian's python3-serial.
+// exchanges any byte with the device. The test runs with RUNNEL_EXAMPLES=1 and needs Debian's python3-serial.
 func TestRFC2217(t *testing.T) {
 	if os.Getenv("RUNNEL_EXAMPLES") == "" {
 		t.Skip("set RUNNEL_EXAMPLES=1; it needs python3-serial")

@@ -161,7 +161,7 @@ func numbers(lines []string) (list []int) {
 	return list
 }
 
-// complete waits until all that is wanted has arrived.
+// complete waits until all expected messages have arrived.
 func complete(t *testing.T, want []int, lines func() []string) []int {
 	t.Helper()
 	var got []int
@@ -207,7 +207,7 @@ type gate struct {
 	conns map[net.Conn]bool
 }
 
-// newGate makes one that is open.
+// newGate returns an open gate.
 func newGate(t *testing.T, b *broker) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

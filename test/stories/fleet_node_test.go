@@ -190,7 +190,7 @@ func TestApplyIsRolledBack(t *testing.T) {
 	runnel(t, "--node", "gw-1", "status", "--url", c.unix).expect(t, 0, "gw-1", "")
 }
 
-// holds checks that the gateway has the link's file of before, and no marker.
+// holds checks that the gateway has the link's previous file, and no marker.
 func (g *fleetNode) holds(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.dir, "conf.d/link.toml"))

@@ -133,7 +133,7 @@ ask("/call", {"procedure": "story.none", "args": [], "kwargs": {}})
 ask("/call", {"procedure": "story.fail"})
 `
 
-// Clients of Crossbar.io's bridge publish and call as there.
+// Clients of Crossbar.io's bridge publish and call as they do at Crossbar.io.
 func TestCrossbarClients(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/usr/bin/python3"); err != nil {

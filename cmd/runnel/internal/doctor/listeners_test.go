@@ -11,7 +11,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// A port that another program uses is reported, with the program. One of the running router is not.
+// A port of another program is reported, with the program. A port of the running router is not.
 func TestPortsInUse(t *testing.T) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -179,7 +179,7 @@ func TestPrintFails(t *testing.T) {
 	}
 }
 
-// A durable import needs a centre that keeps events, and the permission to have it do so.
+// A durable import needs a centre that keeps events, and the permission for it.
 func TestDurableImport(t *testing.T) {
 	imported := "com.command."
 	u := config.Uplink{Name: "central", RemoteRealm: "plant", Imports: []config.Share{{Topic: &imported, Match: config.Match(wamp.Prefix), Store: "durable"}}}

@@ -20,7 +20,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// A service writes the outcome of a reload, and the command that asked for it returns that.
+// A service writes the outcome of a reload, and the command that requested the reload returns it.
 func TestReload(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	t.Setenv("NOTIFY_SOCKET", "")
