@@ -52,8 +52,8 @@ func Receive[T any](t testing.TB, what string, from <-chan T) (v T) {
 	return v
 }
 
-// Send sends a value on a channel, for a handler or a goroutine that the end of the test waits for. It gives up when the test ends:
-// nothing reads the channel any more, and there may be more values than it has room for.
+// Send sends a value on a channel, for a handler or a goroutine that the end of the test waits for. It gives up when
+// the test ends: nothing reads the channel any more, and there may be more values than it has room for.
 func Send[T any](t testing.TB, to chan<- T, v T) {
 	select {
 	case to <- v:

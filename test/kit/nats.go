@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// EachNATS runs a test with each nats-server of this machine: the installed one, and the one that RUNNEL_NATS names. It skips the test
-// if there is none, but fails if RUNNEL_BROKERS is set, as in CI.
+// EachNATS runs a test with each nats-server of this machine: the installed one, and the one that RUNNEL_NATS names.
+// It skips the test if there is none, but fails if RUNNEL_BROKERS is set, as in CI.
 func EachNATS(t *testing.T, test func(t *testing.T, binary string)) {
 	t.Helper()
 	binaries := map[string]string{}

@@ -26,8 +26,8 @@ func webRequest(t *testing.T, address, method, path, host string, headers ...str
 	return string(answer)
 }
 
-// TestReboundPage checks that a page whose name resolves to the router (DNS rebinding) gets 403 from every HTTP listener, including
-// metrics.
+// TestReboundPage checks that a page whose name resolves to the router (DNS rebinding) gets 403 from every HTTP
+// listener, including metrics.
 func TestReboundPage(t *testing.T) {
 	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0\"\nhosts = [\"gw.example\"]\n")
 	metrics := strings.TrimSuffix(strings.TrimPrefix(r.logs(`msg=metrics url=(\S+)`)[1], "http://"), "/metrics")

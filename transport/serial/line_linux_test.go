@@ -194,8 +194,8 @@ func TestLineDeviceRestarts(t *testing.T) {
 	p.end <- nil
 }
 
-// TestLineRefusedHandshake: the router closes a peer after its handshake. The device's next handshake begins a new peer, which does
-// not get the old one.
+// TestLineRefusedHandshake: the router closes a peer after its handshake. The device's next handshake begins a new
+// peer, which does not get the old one.
 func TestLineRefusedHandshake(t *testing.T) {
 	d, r, p := greeted(t)
 	p.end <- errors.New("refused")
