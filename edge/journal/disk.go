@@ -63,20 +63,23 @@ func opened(f *os.File, err error) (File, error) {
 	return machineFile{f}, nil
 }
 
-func (m machine) MkdirAll(dir string) error {
+func (machine) MkdirAll(dir string) error { return mkdirAll(dir, syncDir) }
+
+// mkdirAll makes a directory and its parents. It syncs each directory in which it has made another.
+func mkdirAll(dir string, sync func(dir string) error) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := m.MkdirAll(parent); err != nil {
+		if err := mkdirAll(parent, sync); err != nil {
 			return err
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return m.SyncDir(parent)
+	return sync(parent)
 }
 
 func (machine) SyncDir(dir string) error { return syncDir(dir) }

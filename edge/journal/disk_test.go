@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +54,29 @@ func TestMachineDirectories(t *testing.T) {
 	f.Close()
 	if size, err := f.Size(); size != 0 || err == nil {
 		t.Errorf("a closed file has %d bytes, %v", size, err)
+	}
+}
+
+// The names of all new directories are on disk before a file is made below them.
+func TestNewDirectoriesAreSynced(t *testing.T) {
+	top := t.TempDir()
+	var synced []string
+	sync := func(dir string) error {
+		synced = append(synced, strings.TrimPrefix(dir, top))
+		return nil
+	}
+	for _, c := range []struct {
+		dir  string
+		want []string
+	}{{"a/b/c", []string{"", "/a", "/a/b"}}, {"a/b/c", nil}, {"a/b/d", []string{"/a/b"}}} {
+		synced = nil
+		if err := mkdirAll(filepath.Join(top, c.dir), sync); err != nil || !slices.Equal(synced, c.want) {
+			t.Errorf("%s: %q were synced, want %q, %v", c.dir, synced, c.want, err)
+		}
+	}
+	failure := errors.New("full")
+	if err := mkdirAll(filepath.Join(top, "e/f"), func(string) error { return failure }); err != failure {
+		t.Errorf("error is %v", err)
 	}
 }
 

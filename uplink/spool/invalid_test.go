@@ -42,8 +42,8 @@ func TestInvalidRecords(t *testing.T) {
 					t.Errorf("%s, %x: %+v\n%s", dir, record, st, &b.log)
 				}
 				events := b.Peek(10)
-				if last := events[len(events)-1]; last.Gap == nil || last.Gap.Reason != ByDamage || last.Gap.Count != 0 {
-					t.Errorf("%s, %x: %+v", dir, record, last)
+				if last := events[len(events)-1]; last.Gap == nil || last.Gap.Reason != ByDamage || last.Gap.First != 2 || last.Gap.Last != 3 || last.Gap.Count != 0 {
+					t.Errorf("%s, %x: %+v, %+v", dir, record, last, last.Gap)
 				}
 			})
 		}
