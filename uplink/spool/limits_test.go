@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/test/kit"
 )
 
 func TestNames(t *testing.T) {
@@ -144,25 +146,26 @@ func TestBrokenLock(t *testing.T) {
 	}
 }
 
-// If its directory cannot be used, the spool works in memory and raises an alarm. Publishers of durable events get an error.
+// If its directory, or that of any log in it, cannot be used, the spool works in memory and raises an alarm. Publishers of durable
+// events get an error.
 func TestOpenWithoutDisk(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(Options{Dir: filepath.Join(file, "spool")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	var stored error
-	s.Put(event(Durable, "a"), func(err error) { stored = err })
-	s.Put(event(Disk, "b"), nil)
-	if st := s.State(); st.Alarm == "" || st.Events != 2 || st.OnDisk != 0 || stored == nil {
-		t.Errorf("%+v, %v", st, stored)
-	}
-	if events := s.Peek(5); len(events) != 2 || events[0].Class != Memory {
-		t.Errorf("%+v", events)
+	for _, name := range []string{"", "disk", "durable", "held", "gaps"} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "spool", name)
+		kit.Must(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		kit.Must(t, os.WriteFile(file, nil, 0o600))
+		s, err := Open(Options{Dir: filepath.Join(dir, "spool")})
+		kit.Must(t, err)
+		var stored error
+		s.Put(event(Durable, "a"), func(err error) { stored = err })
+		s.Put(event(Disk, "b"), nil)
+		if st := s.State(); st.Alarm == "" || st.Events != 2 || st.OnDisk != 0 || stored == nil {
+			t.Errorf("%q: %+v, %v", name, st, stored)
+		}
+		if events := s.Peek(5); len(events) != 2 || events[0].Class != Memory {
+			t.Errorf("%q: %+v", name, events)
+		}
+		s.Close()
 	}
 }
 
