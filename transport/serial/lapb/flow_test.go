@@ -80,9 +80,9 @@ func TestReceiverFull(t *testing.T) {
 	}
 	r.gets("RR 0 P")
 	r.sends(fmt.Sprintf("RNR %d F resp", r.vr))
-	r.Free(128)
-	r.sends("")
-	r.Free(2 * r.c.reserve())
+	r.Free(2*r.c.reserve() - r.room - 1)
+	r.sends("") // until there is room for two windows
+	r.Free(1)
 	r.sends(fmt.Sprintf("RR %d resp", r.vr))
 }
 
