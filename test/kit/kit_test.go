@@ -66,15 +66,15 @@ func TestLeak(t *testing.T) {
 
 // A goroutine that sends more than a channel has room for ends with the test, before the cleanup that waits for it.
 func TestSend(t *testing.T) {
-	sent := make(chan int, 1)
 	t.Run("", func(t *testing.T) {
+		sent := make(chan int, 1)
 		Background(t, func() {
-			for n := range 3 {
+			for n := range 4 {
 				Send(t, sent, n)
 			}
 		}, func() {})
+		if n := Receive(t, "the first value", sent); n != 0 {
+			t.Error(n)
+		}
 	})
-	if n := Receive(t, "the first value", sent); n != 0 {
-		t.Error(n)
-	}
 }
