@@ -336,37 +336,6 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-// TestLongest: the limit itself is allowed.
-func TestLongest(t *testing.T) {
-	peer, conn := open(t, Options{MaxMessage: 1000}, "wamp.2.json", "")
-	m := strings.Repeat("x", 1000)
-	peer.send(t, frameOf(text, m), frameOf(0x01, m[:500]), frameOf(0x80, m[500:]))
-	want(t, conn, m, false)
-	want(t, conn, m, false)
-}
-
-// TestLongestCompressed: the limit is that of the decompressed message.
-func TestLongestCompressed(t *testing.T) {
-	s := serve(t, Options{Compress: true, MaxMessage: 1000})
-	near, err := dialServer(s, Options{Compress: true})
-	kit.Must(t, err)
-	far := <-s.conns
-	write := func(m string) {
-		_, err := near.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...), true)
-		kit.Must(t, err)
-	}
-	longest := strings.Repeat("x", 1000)
-	write(longest)
-	want(t, far, longest, false)
-	write(longest + "x")
-	if _, _, err := far.ReadMessage(); err == nil || !strings.Contains(err.Error(), "too big") {
-		t.Errorf("error is %v", err)
-	}
-	near.Close()
-	<-near.Done()
-	<-far.Done()
-}
-
 func TestPeerVanishes(t *testing.T) {
 	peer, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "one"))
 	want(t, conn, "one", false)
