@@ -62,7 +62,7 @@ var errChooseAgain = errors.New("the callee is no longer free")
 // invoke sends the INVOCATION for the CALL m.
 func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) error {
 	callee, p := seat.session, &s.realm.pending
-	if err := callee.accepts(o); err != nil {
+	if err := callee.accepts(o, len(m.Payload.Raw)); err != nil {
 		return err
 	}
 	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id}
@@ -123,10 +123,10 @@ func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	return nil
 }
 
-// accepts returns an error if the session, as a callee, cannot be given a call with these options.
-func (s *session) accepts(o callOptions) error {
+// accepts returns an error if the session, as a callee, cannot be given a call with these options and a payload of n bytes.
+func (s *session) accepts(o callOptions, n int) error {
 	switch {
-	case s.out.congested():
+	case s.out.congested(n):
 		return refusal{wamp.Unavailable, "the callee does not keep up with its invocations"}
 	case o.passthru && !s.features.has(calleePassthru):
 		return refusal{wamp.FeatureNotSupported, "the callee does not know the payload passthru mode"}

@@ -74,12 +74,12 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	if mayWait {
 		t.flush()
 		start, patience := time.Now(), &peer.realm.patiences.newcomers
-		if peer.memory().WaitForRoom(len(msg)+bufferStep, patience.left()) {
+		if peer.memory().WaitForRoom(len(msg)+bufferStep, patience.Left()) {
 			if v, full = peer.out.appendEvent(place, msg); v != noMemory {
 				return v, full
 			}
 		}
-		patience.spend(time.Since(start))
+		patience.Spend(time.Since(start))
 	}
 	peer.out.dropped.Add(1)
 	peer.memory().Refused(budget.Outboxes)

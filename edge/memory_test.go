@@ -113,7 +113,7 @@ func TestEventsWhenMemoryIsShort(t *testing.T) {
 			if atOnce := to.octets > before; atOnce != c.atOnce {
 				t.Errorf("%s: flushed at once: %v", name, atOnce)
 			}
-			if left := s.realm.patiences.newcomers.left(); left != c.newcomersLeft {
+			if left := s.realm.patiences.newcomers.Left(); left != c.newcomersLeft {
 				t.Errorf("%s: the patience left is %v", name, left)
 			}
 			turn.flush()

@@ -9,6 +9,7 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/buffers"
 	"runnel/edge/codec"
+	"runnel/edge/patience"
 	"runnel/edge/wamp"
 )
 
@@ -48,8 +49,9 @@ type outbox struct {
 }
 
 const (
-	maxPatience = time.Second           // longest wait for a peer, at its first stall
+	maxPatience = patience.Max          // longest wait for a peer, at its first stall
 	minPatience = 50 * time.Millisecond // longest wait for a peer that stalls again and again
+	ownPatience = 3 * time.Second       // longest wait for a session of this process, whose client may wait 2 s for a handler
 	headRoom    = 96                    // bytes of a message besides its texts and its payload, as codec.Append reserves them
 	flushAt     = 64 << 10              // bytes in an outbox, above which it is flushed before the turn ends
 	forgiveness = 30 * time.Second      // the patience doubles for each such time without a stall
@@ -219,11 +221,13 @@ func (o *outbox) mustBeConfirmed(msg []byte) bool {
 	return o.confirmable && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
 }
 
-// congested reports whether the peer is stalled with a full outbox. Then it should not be given more work.
-func (o *outbox) congested() bool {
+// congested reports whether the peer should not be given n more bytes of work: it is stalled with a full outbox, or they would
+// exceed what may wait for it.
+func (o *outbox) congested(n int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.stalled && o.waiting() > o.high
+	waiting := o.waiting()
+	return o.stalled && waiting > o.high || waiting > 0 && waiting+n+headRoom > o.hard
 }
 
 // dropEvents removes the oldest EVENTs, a quarter of the outbox, from buf. The caller holds mu.
@@ -399,6 +403,9 @@ func timesOut(room <-chan struct{}, limit time.Duration) bool {
 
 // nextPatience returns the limit of the next wait. The caller holds mu.
 func (o *outbox) nextPatience() time.Duration {
+	if o.owner != nil && o.owner.internal() {
+		return ownPatience
+	}
 	if o.patience == 0 {
 		return maxPatience
 	}

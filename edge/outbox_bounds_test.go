@@ -185,19 +185,27 @@ func TestLastRepliesAreWaitedFor(t *testing.T) {
 	}
 }
 
-// A peer is congested if it is stalled and has more than its high mark to read.
+// A peer is congested if it is stalled and has more than its high mark to read, or if more work would exceed its bound.
 func TestOutboxCongested(t *testing.T) {
-	m, length := replyOf(t, "wamp.close.normal")
+	event := eventOf(t, 4000)
+	waits := len(event) + frameHeader
+	room := 4*waits - waits - headRoom // below the bound of a peer whose high mark is what waits
 	for _, c := range []struct {
 		stalled         bool
-		over            int
+		over, more      int
 		congested, wait bool
-	}{{true, 1, true, false}, {true, 0, false, false}, {false, 1, false, true}, {false, 0, false, false}} {
-		o := bounded(length+frameHeader-c.over, 0)
-		o.append(m)
+	}{
+		{true, 1, 0, true, false}, {true, 0, 0, false, false}, {false, 1, 0, false, true}, {false, 0, 0, false, false},
+		{true, 0, room, false, false}, {true, 0, room + 1, true, false}, {false, 0, room, false, false}, {false, 0, room + 1, true, false},
+	} {
+		o := bounded(waits-c.over, 0)
+		if o.congested(100 * waits) {
+			t.Error("a message that is alone exceeds no bound")
+		}
+		o.appendEvent(new(seat), event)
 		o.stalled = c.stalled
-		if got := o.congested(); got != c.congested {
-			t.Errorf("stalled %v, %d bytes over the mark: congested %v", c.stalled, c.over, got)
+		if got := o.congested(c.more); got != c.congested {
+			t.Errorf("stalled %v, %d bytes over the mark, %d more: congested %v", c.stalled, c.over, c.more, got)
 		}
 		if stalls := o.waitForRoom(0); stalls != c.wait { // a peer that is stalled already is not waited for
 			t.Errorf("stalled %v, %d bytes over the mark: stalls %v", c.stalled, c.over, stalls)

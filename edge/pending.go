@@ -166,6 +166,13 @@ func (p *pending) fail(t *turn, c *call, err error) {
 	t.send(c.caller, &m)
 }
 
+// stop ends a call before the callee has answered it: the caller gets an ERROR for err. The caller holds mu.
+func (p *pending) stop(t *turn, c *call, err error) {
+	p.remove(c)
+	p.interrupt(t, c, wamp.KillNoWait)
+	p.fail(t, c, err)
+}
+
 // interrupt sends INTERRUPT to the callee, if it has announced that feature. The caller holds mu.
 func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
 	if !c.callee.features.has(calleeCanceling) {
@@ -181,9 +188,7 @@ func (p *pending) expire(c *call) {
 	t := turns.Get().(*turn)
 	p.mu.Lock()
 	if !c.ended {
-		p.remove(c)
-		p.interrupt(t, c, wamp.KillNoWait)
-		p.fail(t, c, wamp.Timeout)
+		p.stop(t, c, wamp.Timeout)
 	}
 	p.mu.Unlock()
 	t.endDetached(c.caller.realm.router)

@@ -81,7 +81,7 @@ func (p *pending) rerouteCall(t *turn, c *call) {
 // reinvoke sends the INVOCATION of c to another callee. The caller holds mu.
 func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
 	again, callee := c.reroute, seat.session
-	if seat.gone || seat.busy() || callee.accepts(again.options) != nil {
+	if seat.gone || seat.busy() || callee.accepts(again.options, len(again.payload.Raw)) != nil {
 		return false
 	}
 	payload, err := t.translate(again.payload, callee.serializer)

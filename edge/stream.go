@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -74,10 +75,24 @@ func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
 	return i >= 0
 }
 
-// forward sends a further chunk to the callee. The caller holds mu.
+// forward sends a further chunk to the callee. A call whose callee cannot get it ends, because the arguments would have a gap. The
+// caller holds mu.
 func (p *pending) forward(t *turn, c *call, payload codec.Payload, more bool) error {
+	c.stream.open = more
+	err := p.sendChunk(t, c, payload, more)
+	if failure := wamp.Failure(""); errors.As(err, &failure) {
+		p.stop(t, c, err)
+		return nil
+	}
+	return err
+}
+
+// sendChunk sends a further chunk to the callee, if it keeps up. The caller holds mu.
+func (p *pending) sendChunk(t *turn, c *call, payload codec.Payload, more bool) error {
 	st := c.stream
-	st.open = more
+	if c.callee.out.congested(len(payload.Raw)) {
+		return refusal{wamp.Unavailable, "the callee does not keep up with the parts of the arguments"}
+	}
 	payload, err := t.translate(payload, c.callee.serializer)
 	if err != nil {
 		return err

@@ -1,6 +1,13 @@
 package edge
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"runnel/transport/memory"
+)
 
 func TestProgressiveInvocations(t *testing.T) {
 	each(t, func(s *story, caller, callee *peer) {
@@ -53,6 +60,60 @@ func TestBrokenProgressiveInvocations(t *testing.T) {
 				caller.say(c.then)
 				caller.hear(c.answer)
 			})
+		})
+	}
+}
+
+// A call ends if its callee cannot get a chunk: the caller gets one error, and the callee INTERRUPT instead of arguments with a gap.
+func TestChunkIsTooLong(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		callee := s.limited(memory.Options{}, 2000)
+		callee.listen()
+		callee.say(helloAll)
+		callee.hear(`[2,"*","*"]`)
+		callee.say(`[64,1,{},"com.up"]`)
+		callee.hear(`[65,1,"*"]`)
+		caller := s.join(helloAll)
+		caller.say(`[48,1,{"progress":true},"com.up",["a"]]`)
+		callee.hear(`[68,1,"*",{"progress":true},["a"]]`)
+		caller.say(`[48,1,{"progress":true},"com.up",["` + strings.Repeat("x", 3000) + `"]]`)
+		caller.hear(`[8,48,1,{},"wamp.error.payload_size_exceeded",["*"]]`)
+		callee.hear(`[69,1,{"mode":"killnowait"}]`)
+		caller.say(`[48,1,{},"com.up",["end"]]`)
+		callee.silent()
+		callee.say(`[70,1,{},["half of it"]]`) // before INTERRUPT has arrived
+		caller.silent()
+	})
+}
+
+// A callee that does not keep up with the chunks of a call is not disconnected. The call ends.
+func TestChunksForACongestedCallee(t *testing.T) {
+	for name, size := range map[string]int{"many short chunks": 100, "few long ones": 7 << 10} {
+		tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
+			callee := s.deaf(memory.Options{Buffer: 1024})
+			callee.say(helloAll)
+			callee.say(`[64,1,{},"com.up"]`)
+			synctest.Wait()
+			caller := s.join(helloAll)
+			chunks := []string{`[48,1,{"progress":true},"com.up"]`}
+			for range 40_000 / size {
+				chunks = append(chunks, fmt.Sprintf(`[48,1,{"progress":true},"com.up",["%s"]]`, strings.Repeat("x", size)))
+			}
+			caller.sayAll(chunks...)
+			caller.hear(`[8,48,1,{},"wamp.error.unavailable",["the callee does not keep up with the parts of the arguments"]]`)
+			caller.silent()
+			if len(callee.ended) > 0 {
+				t.Errorf("%s: the callee was disconnected", name)
+			}
+			callee.listen()
+			kinds := map[string]int{}
+			for synctest.Wait(); len(callee.heard) > 0; synctest.Wait() {
+				m, _ := decode(t, <-callee.heard).([]any)
+				kinds[fmt.Sprint(m[0])]++
+			}
+			if kinds["68"] < 2 || kinds["68"] >= len(chunks) || kinds["69"] != 1 {
+				t.Errorf("%s: the callee gets %v", name, kinds)
+			}
 		})
 	}
 }

@@ -29,11 +29,12 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // part can be read, tested and replaced without the parts above it.
 var floors = map[string][]string{
 	"cmd":                   {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
-	"edge":                  {"edge/codec", "edge/auth", "edge/budget", "edge/buffers", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patterns", "edge/store", "edge/wamp"},
+	"edge":                  {"edge/codec", "edge/auth", "edge/budget", "edge/buffers", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patience", "edge/patterns", "edge/store", "edge/wamp"},
 	"edge/logbook":          {},
 	"edge/wamp":             {},
 	"edge/budget":           {},
 	"edge/buffers":          {},
+	"edge/patience":         {},
 	"edge/auth":             {"edge/atomicfile", "edge/saslprep", "edge/wamp"},
 	"edge/saslprep":         {},
 	"edge/codec":            {"edge/wamp"},

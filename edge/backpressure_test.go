@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"runnel/edge/patience"
 	"runnel/edge/wamp"
 	"runnel/test/say"
 )
@@ -32,7 +33,7 @@ func TestManySlowSubscribers(t *testing.T) {
 			if round == 0 && waited != maxPatience {
 				t.Errorf("60 slow subscribers hold a publisher up for %v, want %v", waited, maxPatience)
 			}
-			if round > 0 && waited > maxPatience/recovery {
+			if round > 0 && waited > maxPatience/patience.Recovery {
 				t.Errorf("60 more slow subscribers hold a publisher up for %v", waited)
 			}
 		}
@@ -87,13 +88,13 @@ func TestWhoCostsPatience(t *testing.T) {
 	}{
 		"its own outbox":                {self: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
 		"its own outbox, proven":        {self: true, proven: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
-		"a session of this process":     {internal: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
+		"a session of this process":     {internal: true, waits: ownPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
 		"a newcomer":                    {waits: maxPatience, provenLeft: maxPatience},
 		"a proven peer":                 {proven: true, waits: maxPatience, newcomersLeft: maxPatience},
 		"a newcomer, no patience":       {spent: true},
-		"a proven peer, no patience":    {proven: true, spent: true, waits: minGrace, newcomersLeft: minGrace / recovery},
-		"its own outbox, no patience":   {self: true, spent: true, waits: maxPatience, provenLeft: maxPatience / recovery, newcomersLeft: maxPatience / recovery},
-		"this process, and no patience": {internal: true, spent: true, waits: maxPatience, provenLeft: maxPatience / recovery, newcomersLeft: maxPatience / recovery},
+		"a proven peer, no patience":    {proven: true, spent: true, waits: minGrace, newcomersLeft: minGrace / patience.Recovery},
+		"its own outbox, no patience":   {self: true, spent: true, waits: maxPatience, provenLeft: maxPatience / patience.Recovery, newcomersLeft: maxPatience / patience.Recovery},
+		"this process, and no patience": {internal: true, spent: true, waits: ownPatience, provenLeft: ownPatience / patience.Recovery, newcomersLeft: ownPatience / patience.Recovery},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			both := seated(t, wamp.CBOR, wamp.CBOR)
@@ -103,8 +104,8 @@ func TestWhoCostsPatience(t *testing.T) {
 			}
 			all := &self.realm.patiences
 			if c.spent {
-				all.proven.spend(maxPatience)
-				all.newcomers.spend(maxPatience)
+				all.proven.Spend(maxPatience)
+				all.newcomers.Spend(maxPatience)
 			}
 			peer.conn.Transport().Internal = c.internal
 			peer.out.high = 10
@@ -120,31 +121,9 @@ func TestWhoCostsPatience(t *testing.T) {
 			if waited := time.Since(start); waited != c.waits || len(turn.crowded) != 0 {
 				t.Errorf("%s: the wait takes %v, want %v", name, waited, c.waits)
 			}
-			if proven, newcomers := all.proven.left(), all.newcomers.left(); proven != c.provenLeft || newcomers != c.newcomersLeft {
+			if proven, newcomers := all.proven.Left(), all.newcomers.Left(); proven != c.provenLeft || newcomers != c.newcomersLeft {
 				t.Errorf("%s: left are %v and %v, want %v and %v", name, proven, newcomers, c.provenLeft, c.newcomersLeft)
 			}
 		})
 	}
-}
-
-func TestPatienceComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var p patience
-		if got := p.left(); got != maxPatience {
-			t.Fatalf("at first there is %v", got)
-		}
-		p.spend(maxPatience)
-		p.spend(maxPatience) // by a concurrent publisher
-		if got := p.left(); got != 0 {
-			t.Fatalf("%v is left of it", got)
-		}
-		time.Sleep(recovery * maxPatience / 4)
-		if got := p.left(); got != maxPatience/4 {
-			t.Fatalf("%v has come back", got)
-		}
-		time.Sleep(time.Hour)
-		if got := p.left(); got != maxPatience {
-			t.Fatalf("after an hour there is %v", got)
-		}
-	})
 }
