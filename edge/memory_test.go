@@ -10,6 +10,7 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/buffers"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // A turn's buffers are charged from the first byte when they are larger than the large size.
@@ -253,4 +254,32 @@ func TestTablesWhenMemoryIsShort(t *testing.T) {
 			t.Errorf("%d bytes are charged for nothing", n)
 		}
 	})
+}
+
+// accounted is a connection whose transport may have an account for its peer.
+type accounted struct {
+	sink
+	account *budget.Account
+}
+
+func (c *accounted) Account() *budget.Account { return c.account }
+
+// A session charges the account of its transport. Without one it opens its own, and closes it in the end.
+func TestAccount(t *testing.T) {
+	memory := budget.New(64<<20, slog.New(slog.DiscardHandler))
+	r := NewRouter(Options{Memory: memory})
+	account, err := memory.Open(budget.Peer{Name: "peer"})
+	kit.Must(t, err)
+	before := memory.Status().Used
+	for _, given := range []*budget.Account{account, nil} {
+		s := &session{conn: &accounted{account: given}}
+		kit.Must(t, s.openAccount(r))
+		if own := s.out.account != account; own != (given == nil) || (memory.Status().Used > before) != own {
+			t.Errorf("account given %v: %d bytes more", given != nil, memory.Status().Used-before)
+		}
+		s.closeAccount()
+		if memory.Status().Used != before || account.Err() != nil {
+			t.Errorf("account given %v: %d bytes stay charged, %v", given != nil, memory.Status().Used-before, account.Err())
+		}
+	}
 }

@@ -143,6 +143,19 @@ func TestViolations(t *testing.T) {
 	}
 }
 
+// What a session did before its violation reaches the others, also if more of its messages have arrived.
+func TestMessagesBeforeAViolation(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		other, p := s.join(hello), s.join(hello)
+		other.say(`[32,1,{},"com.a"]`)
+		other.hear(`[33,1,"$sub"]`)
+		p.sayAll(`[16,1,{},"com.a",["before"]]`, hello, `[16,2,{},"com.a",["after"]]`)
+		other.hear(`[36,"$sub","*",{},["before"]]`)
+		other.silent()
+		p.hear(`[3,{"message":"*"},"wamp.error.protocol_violation"]`)
+	})
+}
+
 func TestBrokenPayloadIsRefusedAtItsSender(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		sub, pub := s.join(hello), s.join(hello)

@@ -66,6 +66,24 @@ func TestFailureReturnsMemory(t *testing.T) {
 	}
 }
 
+// TestCloseReturnsMemory: a connection that is closed returns the memory of the last message, in one frame or in pieces, before the
+// peer has answered CLOSE.
+func TestCloseReturnsMemory(t *testing.T) {
+	long := strings.Repeat("0123456789", 30_000)
+	for name, frames := range map[string]string{"one frame": frameOf(text, long), "pieces": frameOf(0x01, long[:10]) + frameOf(0x80, long[10:])} {
+		peer, conn, used := openCharged(t, "wamp.2.json")
+		go peer.send(t, frames)
+		want(t, conn, long, false)
+		if n := used(); n < int64(len(long)) {
+			t.Errorf("%s: %d bytes are charged", name, n)
+		}
+		go conn.Close()
+		kit.Eventually(t, name+": the memory is returned", func() bool { return used() == 0 })
+		peer.Conn.Close()
+		<-conn.Done()
+	}
+}
+
 // many is more than the number of buffers that the pool lends at its lowest limit.
 const many = 20
 

@@ -127,3 +127,15 @@ func TestSearchRead(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A late answer to an earlier request is not taken for that to the next one.
+func TestSearchWaitsForSilence(t *testing.T) {
+	late := func(request []byte) []byte { return seal([]byte{request[0], request[1], 2, 0, 9}) }
+	bus := &searchBus{answer: func(request []byte) []byte { return seal([]byte{request[0], request[1], 2, 0, 7}) }}
+	point := Point{Slave: 3, Address: 1}
+	bus.queue = late([]byte{3, group([]Point{point}, []int{0}, adjacent)[0].request[1]})
+	s := &Search{Timeout: time.Millisecond, Port: bus}
+	if values, ok, err := s.Read([]Point{point}); err != nil || !ok || values[0][0] != int64(7) {
+		t.Errorf("%v, %v, %v", values, ok, err)
+	}
+}
