@@ -154,6 +154,23 @@ func TestCloseStation(t *testing.T) {
 	})
 }
 
+// TestCloseIdleStation: an idle station does not wait for a timer before it disconnects.
+func TestCloseIdleStation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		line := &cable{baud: 9600}
+		g, _, _, ds := up(t, line, 1, Config{}, Config{})
+		time.Sleep(time.Minute)
+		began := time.Now()
+		g.Close()
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("closing takes %v", took)
+		}
+		if _, err := ds.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
 // TestCloseIsBounded closes while the other end does not accept data, and while there is no other end.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
