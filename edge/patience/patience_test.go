@@ -22,6 +22,15 @@ func TestRecovery(t *testing.T) {
 		if got := p.Left(); got != Max/4 {
 			t.Fatalf("%v has come back", got)
 		}
+		p.Spend(Max / 2)
+		if got := p.Left(); got != 0 {
+			t.Fatalf("%v is left of what has come back", got)
+		}
+		time.Sleep(Recovery * Max)
+		p.Spend(Max / 2)
+		if got := p.Left(); got != Max/2 {
+			t.Fatalf("%v is left of all", got)
+		}
 		time.Sleep(time.Hour)
 		if got := p.Left(); got != Max {
 			t.Fatalf("after an hour there is %v", got)
