@@ -251,7 +251,31 @@ func TestUnreadableHeldSegment(t *testing.T) {
 	})
 }
 
-// The same for held events in flight. A late answer has no effect, and the others of the topic are delivered.
+// A loss is counted without the events of the file that have been delivered.
+func TestUnreadableHeldRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		b.hold("a.b", 5, 100, true)
+		b.Retry()
+		b.ack(b.poll(1)...)
+		b.disk.mu.Lock()
+		data := b.disk.names[b.disk.held()].data
+		data[strings.LastIndex(string(data), "a.b")] ^= 1
+		b.disk.mu.Unlock()
+		b.reading.Lock()
+		b.held.cache = heldCache{}
+		b.reading.Unlock()
+		if n := len(b.Peek(100)); n != 4 || b.heldEvents("a.b") != 3 { // with the gap
+			t.Errorf("%d events, %+v", n, b.HeldTopics(9))
+		}
+		b.consistent()
+		if st := b.State(); st.Dropped.Events != 1 || st.Dropped.Octets != 100+3+cost {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// Held events in flight may become unreadable, too. A late answer has no effect, and the others of the topic are delivered.
 func TestUnreadableHeldEventInFlight(t *testing.T) {
 	for name, answer := range map[string]func(b *bench, e Event){
 		"accepted": func(b *bench, e Event) { b.Ack(e.Sequence) },
