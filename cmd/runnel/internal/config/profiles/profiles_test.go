@@ -1,16 +1,26 @@
 package profiles
 
 import (
-	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
-	"runnel/cmd/runnel/internal/packed"
 	"runnel/test/kit"
 )
 
-// TestArchive checks that the binary has the profiles of this directory.
-func TestArchive(t *testing.T) {
-	if !maps.Equal(packed.Files(archive), kit.Files(t, "*.toml")) {
-		t.Error("profiles.gz is not up to date; run go generate ./cmd/runnel/internal/config/profiles")
+// The user's profiles are listed with the built-in ones, each name once. Other files of the directory are none.
+func TestCatalogueNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"own.toml", Names()[0] + ".toml", "notes.txt"} {
+		kit.Must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	want := append(Names(), "own")
+	slices.Sort(want)
+	if got := (Catalogue{Dir: dir}).Names(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := (Catalogue{Dir: filepath.Join(dir, "missing")}).Names(); !slices.Equal(got, Names()) {
+		t.Errorf("without a directory: %q", got)
 	}
 }
