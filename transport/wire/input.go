@@ -28,6 +28,14 @@ type input struct {
 	closed   atomic.Bool   // close was called. For all
 }
 
+// begin buffers a copy of what was read from the connection before.
+func (c *input) begin(head []byte) {
+	if len(head) > 0 {
+		c.buf = append([]byte(nil), head...)
+		c.w = len(c.buf)
+	}
+}
+
 // maxBriefReads is how many reads in a row are not announced to the scheduler, see briefRead. A reader whose peer sends without
 // a pause never waits. Then only the monitor thread, which an announced call wakes, lets others run on the same processor.
 const maxBriefReads = 8

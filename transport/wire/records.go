@@ -27,10 +27,7 @@ func NewRecords(conn net.Conn, head []byte) *Records {
 	r := &Records{Conn: conn}
 	r.raw = rawConn(conn)
 	r.tryR = r.readReady
-	if len(head) > 0 {
-		r.buf = append([]byte(nil), head...)
-		r.w = len(r.buf)
-	}
+	r.begin(head)
 	return r
 }
 

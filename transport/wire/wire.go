@@ -63,10 +63,7 @@ func New(rw io.ReadWriteCloser, head []byte) *Conn {
 	} else if c.below = recordsOf(rw); c.below != nil {
 		c.tryR, c.filled = c.readBelow, true // an earlier reader, a web server, may have left a part of a record in crypto/tls
 	}
-	if len(head) > 0 {
-		c.buf = append([]byte(nil), head...)
-		c.w = len(c.buf)
-	}
+	c.begin(head)
 	return c
 }
 
