@@ -251,6 +251,17 @@ func TestUnreadableHeldSegment(t *testing.T) {
 	})
 }
 
+// damageHeld changes the octet of the held events' file at the position that at returns. The file has to be read again.
+func (b *bench) damageHeld(at func(data []byte) int) {
+	b.disk.mu.Lock()
+	data := b.disk.names[b.disk.held()].data
+	data[at(data)] ^= 1
+	b.disk.mu.Unlock()
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	b.held.cache = heldCache{}
+}
+
 // A loss is counted without the events of the file that have been delivered.
 func TestUnreadableHeldRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -258,13 +269,7 @@ func TestUnreadableHeldRest(t *testing.T) {
 		b.hold("a.b", 5, 100, true)
 		b.Retry()
 		b.ack(b.poll(1)...)
-		b.disk.mu.Lock()
-		data := b.disk.names[b.disk.held()].data
-		data[strings.LastIndex(string(data), "a.b")] ^= 1
-		b.disk.mu.Unlock()
-		b.reading.Lock()
-		b.held.cache = heldCache{}
-		b.reading.Unlock()
+		b.damageHeld(func(data []byte) int { return strings.LastIndex(string(data), "a.b") })
 		if n := len(b.Peek(100)); n != 4 || b.heldEvents("a.b") != 3 { // with the gap
 			t.Errorf("%d events, %+v", n, b.HeldTopics(9))
 		}
@@ -288,13 +293,7 @@ func TestUnreadableHeldEventInFlight(t *testing.T) {
 			b.hold("a.c", 1, 100, true)
 			b.Retry()
 			probe := b.poll(10)
-			b.disk.mu.Lock()
-			data := b.disk.names[b.disk.held()].data
-			data[strings.Index(string(data), "a.b")] ^= 1
-			b.disk.mu.Unlock()
-			b.reading.Lock()
-			b.held.cache = heldCache{}
-			b.reading.Unlock()
+			b.damageHeld(func(data []byte) int { return strings.Index(string(data), "a.b") })
 			if n := len(b.Peek(100)); n != 6 || b.heldEvents("a.b") != 4 { // and the gap
 				t.Errorf("%s: %d events, %+v", name, n, b.HeldTopics(9))
 			}
