@@ -143,7 +143,7 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// What a session did before its violation reaches the others, also if more of its messages have arrived.
+// An event that a session published before its violation reaches the subscribers, even if the session has sent more since.
 func TestMessagesBeforeAViolation(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		other, p := s.join(hello), s.join(hello)

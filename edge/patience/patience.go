@@ -1,4 +1,4 @@
-// Package patience bounds how long somebody waits for others without success.
+// Package patience limits the time of waits for peers that do not react.
 package patience
 
 import (

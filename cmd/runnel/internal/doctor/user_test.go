@@ -179,7 +179,7 @@ func TestGroupOf(t *testing.T) {
 	if got := groupOf(account.Account{Name: "no-such-user"}); got != "no-such-user" {
 		t.Error(got)
 	}
-	for _, name := range []string{"root", "nobody", "sync"} { // Debian has the groups root and nogroup for them
+	for _, name := range []string{"root", "nobody", "sync"} { // their groups on Debian are root and nogroup
 		u, err := user.Lookup(name)
 		if err != nil {
 			continue
