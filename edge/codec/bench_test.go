@@ -46,6 +46,33 @@ func BenchmarkParsePublish(b *testing.B) {
 	}
 }
 
+// BenchmarkParseReadings parses an event with twenty readings, each a map of two items.
+func BenchmarkParseReadings(b *testing.B) {
+	readings := make([]any, 20)
+	for i := range readings {
+		readings[i] = map[string]any{"value": 21.5, "unit": "Cel"}
+	}
+	for _, s := range wamp.Serializers {
+		b.Run(s.String(), func(b *testing.B) {
+			payload, err := NewPayload(s, readings, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			data, err := Append(nil, s, &Message{Type: wamp.Event, ID: 5512315355, Publication: 4429313566, Payload: payload})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var m Message
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := Parse(s, data, &m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkAppendEvent(b *testing.B) {
 	for _, s := range wamp.Serializers {
 		b.Run(s.String(), func(b *testing.B) {

@@ -132,3 +132,37 @@ func (f *binaryFormat) append(dst []byte, l *layout, m *Message, n, items int) (
 	}
 	return dst, nil
 }
+
+// Each skip function checks what begins at pos and returns the position after it, or a fault. n is the length or the number of
+// items that the head before pos declares.
+
+func skipBytes(data []byte, pos int, n uint64) int {
+	if n > uint64(len(data)-pos) {
+		return faultEnds.at()
+	}
+	return pos + int(n)
+}
+
+func skipText(data []byte, pos int, n uint64) int {
+	end := skipBytes(data, pos, n)
+	if end >= 0 && !validText(data[pos:end]) {
+		return faultText.at()
+	}
+	return end
+}
+
+func skipList(data []byte, pos int, n uint64, depth int, item func(data []byte, pos, depth int) int) int {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
+		pos = item(data, pos, depth-1)
+	}
+	return pos
+}
+
+func skipMap(data []byte, pos int, n uint64, depth int, key func(data []byte, pos int) int, value func(data []byte, pos, depth int) int) int {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
+		if pos = key(data, pos); pos >= 0 {
+			pos = value(data, pos, depth-1)
+		}
+	}
+	return pos
+}

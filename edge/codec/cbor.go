@@ -242,23 +242,17 @@ func cborSkip(data []byte, pos, depth int) int {
 	}
 	switch c >> 5 {
 	case cborBytes:
-		if arg > uint64(len(data)-pos) {
-			return faultEnds.at()
-		}
-		return pos + int(arg)
+		return skipBytes(data, pos, arg)
 	case cborString:
-		if arg > uint64(len(data)-pos) {
-			return faultEnds.at()
-		}
-		end := pos + int(arg)
-		if !validText(data[pos:end]) {
+		end := skipBytes(data, pos, arg)
+		if end >= 0 && !validText(data[pos:end]) {
 			return faultText.at()
 		}
 		return end
 	case cborArray:
-		return cborSkipArray(data, pos, arg, depth)
+		return skipList(data, pos, arg, depth, cborSkip)
 	case cborMap:
-		return cborSkipMap(data, pos, arg, depth)
+		return skipMap(data, pos, arg, depth, cborSkipKey, cborSkip)
 	case cborTag:
 		if depth == 0 {
 			return faultDepth.at()
@@ -267,22 +261,6 @@ func cborSkip(data []byte, pos, depth int) int {
 	case cborSimple:
 		if c&31 == 24 && arg < 32 { // these have a shorter form, which is mandatory (section 3.3)
 			return faultForm.at()
-		}
-	}
-	return pos
-}
-
-func cborSkipArray(data []byte, pos int, n uint64, depth int) int {
-	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
-		pos = cborSkip(data, pos, depth-1)
-	}
-	return pos
-}
-
-func cborSkipMap(data []byte, pos int, n uint64, depth int) int {
-	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
-		if pos = cborSkipKey(data, pos); pos >= 0 {
-			pos = cborSkip(data, pos, depth-1)
 		}
 	}
 	return pos

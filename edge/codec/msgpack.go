@@ -227,11 +227,11 @@ func msgpackSkip(data []byte, pos, depth int) int {
 	case c < msgpackFixMap || c >= msgpackNegative:
 		return pos
 	case c < msgpackFixArray:
-		return msgpackSkipMap(data, pos, uint64(c&15), depth)
+		return skipMap(data, pos, uint64(c&15), depth, msgpackSkipKey, msgpackSkip)
 	case c < msgpackFixStr:
-		return msgpackSkipArray(data, pos, uint64(c&15), depth)
+		return skipList(data, pos, uint64(c&15), depth, msgpackSkip)
 	case c < msgpackNil:
-		return msgpackSkipText(data, pos, uint64(c&31))
+		return skipText(data, pos, uint64(c&31))
 	}
 	return msgpackSkipForm(data, pos, c, depth)
 }
@@ -253,49 +253,15 @@ func msgpackSkipForm(data []byte, pos int, c byte, depth int) int {
 	}
 	switch form.class {
 	case msgpackStr:
-		return msgpackSkipText(data, pos, n)
+		return skipText(data, pos, n)
 	case msgpackArray:
-		return msgpackSkipArray(data, pos, n, depth)
+		return skipList(data, pos, n, depth, msgpackSkip)
 	case msgpackMap:
-		return msgpackSkipMap(data, pos, n, depth)
+		return skipMap(data, pos, n, depth, msgpackSkipKey, msgpackSkip)
 	case msgpackExt:
 		n++ // the type
 	}
 	return skipBytes(data, pos, n)
-}
-
-func skipBytes(data []byte, pos int, n uint64) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	return pos + int(n)
-}
-
-func msgpackSkipText(data []byte, pos int, n uint64) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	end := pos + int(n)
-	if !validText(data[pos:end]) {
-		return faultText.at()
-	}
-	return end
-}
-
-func msgpackSkipArray(data []byte, pos int, n uint64, depth int) int {
-	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
-		pos = msgpackSkip(data, pos, depth-1)
-	}
-	return pos
-}
-
-func msgpackSkipMap(data []byte, pos int, n uint64, depth int) int {
-	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
-		if pos = msgpackSkipKey(data, pos); pos >= 0 {
-			pos = msgpackSkip(data, pos, depth-1)
-		}
-	}
-	return pos
 }
 
 func msgpackSkipKey(data []byte, pos int) int {
