@@ -28,6 +28,16 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// A message may fill its batch and may be empty. One that is cut off is refused.
+func TestSplit(t *testing.T) {
+	p := Protocol{wamp.CBOR, true}
+	for batch, want := range map[string]int{"\x00\x00\x00\x02ab": 2, "\x00\x00\x00\x00": 0, "\x00\x00\x00\x01ab": 1, "\x00\x00\x00\x03ab": -1, "\x00\x00\x00": -1} {
+		if _, length, _, ok := p.Split([]byte(batch)); ok != (want >= 0) || ok && length != want {
+			t.Errorf("%q: %d, %v", batch, length, ok)
+		}
+	}
+}
+
 // FuzzSplit: batches are split into messages that make up the whole batch again, or refused.
 func FuzzSplit(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01a\x00\x00\x00\x00"), false)

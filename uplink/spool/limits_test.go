@@ -184,8 +184,9 @@ func TestUnreadableSegment(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				b.consistent()
 				first := b.disk.files()[0]
+				var late []Event
 				if flight {
-					b.poll(5)
+					late = b.poll(5)
 					b.mu.Lock()
 					b.lanes[Disk].cache = cachedSegment{}
 					b.mu.Unlock()
@@ -217,6 +218,10 @@ func TestUnreadableSegment(t *testing.T) {
 				}
 				if n := strings.Count(b.log.String(), "events are unreadable"); n != 1 {
 					t.Errorf("%s: %d files are reported, of one: %s", damage, n, &b.log)
+				}
+				b.consistent()
+				if b.ack(late...); damage == "all" && b.State().Events != st.Events {
+					t.Errorf("late answers for lost events count: %+v, then %+v", st, b.State())
 				}
 				b.consistent()
 				b.ack(events...)

@@ -156,13 +156,14 @@ func TestBinaryFields(t *testing.T) {
 		{Field{Binary: Uint16, Bit: 1}, false}, {Field{Binary: Uint16, Bit: 16}, true}, {Field{Binary: Uint16, Bit: 2, Little: true}, false},
 		{Field{Binary: Characters, Length: 2}, "\u0081\u0082"}, {Field{Binary: Float32, At: 8}, 0.1}, {Field{Binary: Float64, At: 12, Little: true}, 21.5},
 		{Field{Binary: BCD, Length: 3, At: 20}, int64(123456)}, {Field{Binary: BCD, Length: 3, At: 20, Little: true}, int64(563412)},
+		{Field{Binary: BCD, Length: 1, At: 33}, int64(99)}, {Field{Binary: BCD, Length: 1, At: 34}, nil}, {Field{Binary: BCD, Length: 1, At: 35}, nil},
 		{Field{Binary: Characters, Length: 5, At: 23}, "ab"}, {Field{Binary: Characters, Length: 1, At: 28}, nil},
-		{Field{Binary: BCD, Length: 1, At: 8}, nil}, {Field{Binary: Float32, At: 29}, nil}, {Field{Binary: Uint8, At: 33}, nil},
+		{Field{Binary: BCD, Length: 1, At: 8}, nil}, {Field{Binary: Float32, At: 29}, nil}, {Field{Binary: Uint8, At: 36}, nil},
 		{Field{Binary: Int16, Scale: reading.Scale{Factor: 0.1}}, -3238.2},
 	} {
 		c.f.Name = "v"
 		p := parser(t, Config{Format: Bytes, Fields: []Field{c.f, {Name: "one", Binary: Uint8}}, Telegram: &Telegram{Begin: []byte("\x81"), End: []byte("\xff"), Max: 64}})
-		e, flaws, err := p.read([]byte(octets+"\x3d\xcc\xcc\xcd"+"\x00\x00\x00\x00\x00\x80\x35\x40"+"\x12\x34\x56"+"ab\x00cd"+"\x01"+"\x7f\xc0\x00\x00"), noon)
+		e, flaws, err := p.read([]byte(octets+"\x3d\xcc\xcc\xcd"+"\x00\x00\x00\x00\x00\x80\x35\x40"+"\x12\x34\x56"+"ab\x00cd"+"\x01"+"\x7f\xc0\x00\x00"+"\x99\xa9\x9a"), noon)
 		if err != nil || !reflect.DeepEqual(e.Kwargs["v"], c.want) || (len(flaws) > 0) != (c.want == nil) {
 			t.Errorf("%+v: %v, %v, %v; want %v", c.f, e.Kwargs["v"], flaws, err, c.want)
 		}

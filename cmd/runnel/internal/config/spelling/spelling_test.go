@@ -1,10 +1,31 @@
 package spelling
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestNearest(t *testing.T) {
 	for s, want := range map[string]string{"bauds": "baud", "relam": "realm", "x": "", "ur": "url", "qqqqqq": ""} {
 		if got := Nearest(s, []string{"baud", "realm", "url"}); got != want {
+			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+// Of names that are equally near, the first is meant.
+func TestNearestOfTwo(t *testing.T) {
+	if got := Nearest("port", []string{"sort", "part"}); got != "sort" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSimilar(t *testing.T) {
+	names := []string{"sensor", "series", "serial", "server", "service"}
+	for s, want := range map[string][]string{
+		"serail": {"serial", "series", "server"}, "SER": {"series", "serial", "server"}, "se": {"sensor", "series", "serial"}, "qqq": nil, "": nil,
+	} {
+		if got := Similar(s, names); !slices.Equal(got, want) {
 			t.Errorf("%q: %q", s, got)
 		}
 	}
