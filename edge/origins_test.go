@@ -2,9 +2,11 @@ package edge
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -77,6 +79,30 @@ func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 			back.say(sends(1, "node1", 7, 1))
 			back.hear(`[17,1,"*"]`)
 			watcher.silent()
+		})
+	}
+}
+
+// The router's memory limit sets how many sequences of distant gateways a realm remembers.
+func TestOriginsOfManyGateways(t *testing.T) {
+	for limit, want := range map[int64]bool{64 << 20: false, 256 << 20: true} {
+		tell(t, Options{Memory: budget.New(limit, slog.New(slog.DiscardHandler))}, forwarding(), func(s *story) {
+			link, watcher := s.internal(hello), s.join(hello)
+			watcher.say(`[32,1,{},"com.t"]`)
+			watcher.hear(`[33,1,"$s"]`)
+			publish := func(n, gateway int, topic string) {
+				link.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,"_origin":["n%d",1,1,"gw-2"]},"%s"]`, n+1, gateway, topic))
+				link.hear(fmt.Sprintf(`[17,%d,"*"]`, n+1))
+			}
+			const all = 9000
+			for n := range all {
+				publish(n, n, "com.u")
+			}
+			if publish(all, 0, "com.t"); want {
+				watcher.silent()
+			} else {
+				watcher.hear(`[36,"$s","*",{}]`)
+			}
 		})
 	}
 }

@@ -62,6 +62,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 		return nil, err
 	}
 	m.policy.Store(p)
+	m.acknowledgements.routed.MaxOctets = r.options().Memory.Limit() / 32
 	m.retained = store.NewRetained(r.options().MaxRetained, m.log, r.options().Memory)
 	return m, nil
 }

@@ -8,9 +8,10 @@
 //
 //   - A numbering belongs to an authid, so a client cannot use up the numbers of another authid.
 //   - A client keeps at most maxOwn numberings that it has begun. One more replaces the least recently used of them.
-//   - A table holds at most maxNumberings. Numberings that one client has begun and left behind are forgotten first. Then
-//     follow those that several clients used, all of which have left, and last those of clients that have begun several.
-//     A connected client with a single numbering keeps it.
+//   - Each connected client keeps one numbering. All others share the room of the table (Table.MaxOctets). When it is full,
+//     the longest abandoned numbering is forgotten: first of those that only one client has used, then of those that several
+//     clients have used. If none is abandoned, the client replaces one of its own.
+//   - A client that forwards the publications of others may fill half of the table before it replaces its own.
 //   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans). If a numbering has more, its
 //     lowest numbers count as missing: a repetition of such a publication is routed again.
 //

@@ -1,17 +1,16 @@
 package dedup
 
 import (
+	"container/list"
 	"errors"
-	"iter"
-	"maps"
-	"slices"
 )
 
 const (
-	maxNumberings = 8192      // of one table
-	maxOwn        = 32        // that one client has begun
-	maxAllSpans   = 256 << 10 // of all numberings of a table; 16 bytes each
-	fewSpans      = 16        // spans of a numbering that grows while the table is at its bound
+	minNumberings   = 8192      // that a table has room for, whatever its memory
+	numberingOctets = 512       // of a numbering with usual names and its place in the table
+	maxOwn          = 32        // that one client has begun
+	maxAllSpans     = 256 << 10 // of all numberings of a table; 16 bytes each
+	fewSpans        = 16        // spans of a numbering that grows while the table is at its bound
 )
 
 // ErrFull is returned by Begin when no numbering can be forgotten to make room for another.
@@ -26,10 +25,22 @@ type Key struct {
 // Table holds the numberings of a realm. The zero value is empty. The caller's lock guards a table, its clients and its
 // marks; a Log of the table takes the same lock.
 type Table[W any] struct {
+	// MaxOctets is the memory for numberings, in bytes, in addition to one numbering for each connected client. The table
+	// has room for at least 8192. It is set before the table is used.
+	MaxOctets int64
+
 	numberings map[Key]*numbering[W]
-	spans      int // of all numberings
-	clock      uint64
+	abandoned  owned
+	clients    int     // that use a numbering
+	spans      int     // of all numberings
 	log        *Log[W] // nil: the table is in memory only
+}
+
+// owned lists the numberings of one client, the least recently used first, or those of clients that have left, the longest
+// abandoned first.
+type owned struct {
+	single list.List // those that one client has begun, and no other has used
+	shared list.List // those that several clients have used, or that were read from a log
 }
 
 // Client is a sender of publications, such as a session. The zero value is a client that has sent none.
@@ -37,19 +48,19 @@ type Client[W any] struct {
 	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for it.
 	Internal bool
 
-	used []*numbering[W] // the numberings that this client was the last to use
+	used *owned // the numberings that this client was the last to use; nil: none yet
 }
 
 // numbering is the table's state of one numbering.
 type numbering[W any] struct {
-	key      Key
-	table    *Table[W]
-	routed   sequences           // including the pending ones
-	pending  map[uint64]*Mark[W] // by number
-	routing  bool                // a new publication is being routed
-	lastUsed uint64              // by Table.clock
-	user     *Client[W]          // the last to use it; nil: it has left
-	shared   bool                // several clients have used it, or it was read from a log
+	key     Key
+	table   *Table[W]
+	routed  sequences           // including the pending ones
+	pending map[uint64]*Mark[W] // by number
+	routing bool                // a new publication is being routed
+	user    *Client[W]          // the last to use it; nil: it has left
+	shared  bool                // see owned
+	place   *list.Element       // in the list that it belongs to; nil: nobody has used it yet
 }
 
 // Mark is the place of one publication in its numbering while the publication is in progress.
@@ -129,29 +140,26 @@ func (m *Mark[W]) Done(routed bool) {
 
 // Close records that a client has ended. Its numberings stay until the table needs their room.
 func (c *Client[W]) Close() {
-	for _, n := range c.used {
-		n.user = nil
+	if c.used == nil {
+		return
 	}
-	c.used = nil
+	for _, numberings := range []*list.List{&c.used.single, &c.used.shared} {
+		for e := numberings.Front(); e != nil; e = numberings.Front() {
+			e.Value.(*numbering[W]).moveTo(nil, e.Value.(*numbering[W]).shared)
+		}
+	}
 }
 
 // use returns the numbering of a key, which may be a new one, and makes c its user.
 func (t *Table[W]) use(key Key, c *Client[W]) (*numbering[W], error) {
-	t.clock++
 	n := t.numberings[key]
 	if n == nil {
-		if !t.makeRoom(c) {
+		if !t.makeRoom(c.used, c.Internal) {
 			return nil, ErrFull
 		}
 		n = t.add(key)
 	}
-	if n.user != c {
-		n.shared = n.shared || n.lastUsed > 0
-		n.release()
-		n.user = c
-		c.used = append(c.used, n)
-	}
-	n.lastUsed = t.clock
+	n.moveTo(c, n.shared || n.place != nil && n.user != c)
 	return n, nil
 }
 
@@ -184,11 +192,10 @@ func (t *Table[W]) addAll(key Key, spans []span) {
 func (t *Table[W]) earlier(key Key) *numbering[W] {
 	n := t.numberings[key]
 	if n == nil {
-		t.makeRoom(nil) // nothing is pending yet, so there always is room
+		t.makeRoom(nil, false)
 		n = t.add(key)
 	}
-	t.clock++
-	n.lastUsed, n.shared = t.clock, true
+	n.moveTo(nil, true)
 	return n
 }
 
@@ -201,69 +208,87 @@ func (t *Table[W]) add(key Key) *numbering[W] {
 	return n
 }
 
-// makeRoom forgets a numbering if the client, or the table, has too many. It returns false if none can be forgotten.
-func (t *Table[W]) makeRoom(c *Client[W]) bool {
-	if c != nil && !c.Internal && c.numberingCount() >= maxOwn {
-		return t.forget(slices.Values(c.used), func(n *numbering[W]) int {
-			if n.shared {
-				return keep
-			}
-			return 0
-		})
-	}
-	return len(t.numberings) < maxNumberings || t.forget(maps.Values(t.numberings), (*numbering[W]).rank)
-}
-
-// numberingCount counts the numberings that the client has begun.
-func (c *Client[W]) numberingCount() (n int) {
-	for _, used := range c.used {
-		if !used.shared {
-			n++
-		}
-	}
-	return n
-}
-
-// keep is the rank of a numbering that must not be forgotten.
-const keep = 9
-
-// rank orders numberings by how soon they may be forgotten, the lowest first.
-func (n *numbering[W]) rank() int {
+// makeRoom forgets a numbering if a client, which uses the given ones, or the table has too many. It returns false if the
+// client may not begin another one.
+func (t *Table[W]) makeRoom(used *owned, internal bool) bool {
 	switch {
-	case n.user == nil && !n.shared:
-		return 0
-	case n.user == nil:
-		return 1
-	case !n.shared && len(n.user.used) > 1:
-		return 2
+	case used.begun() >= maxOwn && !internal:
+		return t.forgetFirst(&used.single)
+	case len(t.numberings)-t.clients < t.room():
+		return true
+	case used.begun() > t.room()/2 && t.forgetFirst(&used.single): // one client does not displace all that others have left
+		return true
 	}
-	return keep
+	return t.forgetFirst(&t.abandoned.single) || t.forgetFirst(&t.abandoned.shared) || used.count() == 0 || t.forgetFirst(&used.single)
 }
 
-// forget forgets the numbering of the lowest rank; among equals, the least recently used.
-func (t *Table[W]) forget(among iter.Seq[*numbering[W]], rank func(*numbering[W]) int) bool {
-	var chosen *numbering[W]
-	lowest := keep
-	for n := range among {
-		if r := rank(n); len(n.pending) == 0 && (r < lowest || r == lowest && chosen != nil && n.lastUsed < chosen.lastUsed) {
-			chosen, lowest = n, r
+// room returns how many numberings the table may have in addition to one for each connected client.
+func (t *Table[W]) room() int { return max(minNumberings, int(t.MaxOctets/numberingOctets)) }
+
+// begun returns how many numberings its client has begun.
+func (o *owned) begun() int {
+	if o == nil {
+		return 0
+	}
+	return o.single.Len()
+}
+
+func (o *owned) count() int {
+	if o == nil {
+		return 0
+	}
+	return o.single.Len() + o.shared.Len()
+}
+
+// forgetFirst forgets the first numbering of a list that has no publication in progress.
+func (t *Table[W]) forgetFirst(numberings *list.List) bool {
+	for e := numberings.Front(); e != nil; e = e.Next() {
+		if n := e.Value.(*numbering[W]); len(n.pending) == 0 {
+			n.leave()
+			t.spans -= len(n.routed.open)
+			delete(t.numberings, n.key)
+			return true
 		}
 	}
-	if chosen == nil {
-		return false
-	}
-	chosen.release()
-	t.spans -= len(chosen.routed.open)
-	delete(t.numberings, chosen.key)
-	return true
+	return false
 }
 
-// release takes the numbering from the client that used it last.
-func (n *numbering[W]) release() {
-	if c := n.user; c != nil {
-		n.user = nil
-		c.used = slices.DeleteFunc(c.used, func(other *numbering[W]) bool { return other == n })
+// moveTo makes a numbering the most recently used one of a client, or of those that were abandoned.
+func (n *numbering[W]) moveTo(c *Client[W], shared bool) {
+	if n.place != nil && n.user == c && n.shared == shared {
+		n.list().MoveToBack(n.place)
+		return
 	}
+	n.leave()
+	if c != nil && c.used.count() == 0 {
+		c.used = new(owned)
+		n.table.clients++
+	}
+	n.user, n.shared = c, shared
+	n.place = n.list().PushBack(n)
+}
+
+// leave takes a numbering from the list that it belongs to.
+func (n *numbering[W]) leave() {
+	if n.place == nil {
+		return
+	}
+	n.list().Remove(n.place)
+	if n.user != nil && n.user.used.count() == 0 {
+		n.table.clients--
+	}
+}
+
+// list returns the list that a numbering belongs to.
+func (n *numbering[W]) list() *list.List {
+	of := &n.table.abandoned
+	if n.user != nil {
+		of = n.user.used
+	}
+	if n.shared {
+		return &of.shared
+	}
+	return &of.single
 }
 
 func (n *numbering[W]) add(number uint64) {

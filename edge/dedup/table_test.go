@@ -5,59 +5,116 @@ import (
 	"testing"
 )
 
-// A full table first forgets the abandoned numberings of single clients, and last the numbering of a connected client.
+// has reports whether the table has the numbering of a node.
+func (t *Table[W]) has(node any) bool { return t.numberings[Key{"a", fmt.Sprint(node), 1}] != nil }
+
+// mustUse makes c the user of a node's numbering.
+func mustUse(t *testing.T, table *Table[int], c *Client[int], node any) *numbering[int] {
+	t.Helper()
+	n, err := table.use(Key{"a", fmt.Sprint(node), 1}, c)
+	if err != nil {
+		t.Fatalf("%v: %v", node, err)
+	}
+	return n
+}
+
+// A full table first forgets the numberings that a single client has abandoned, the longest abandoned first, then shared ones.
 func TestNumberingsAreBounded(t *testing.T) {
 	var table Table[int]
-	use := func(c *Client[int], node string) {
-		t.Helper()
-		if _, err := table.use(Key{"a", node, 1}, c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept := func(node string) bool { return table.numberings[Key{"a", node, 1}] != nil }
-	connected, before, now := new(Client[int]), new(Client[int]), new(Client[int])
-	use(connected, "connected")
-	use(before, "came again")
-	use(now, "came again")
+	var connected, several, before, now Client[int]
+	mustUse(t, &table, &connected, "connected")
+	mustUse(t, &table, &before, "came again")
+	mustUse(t, &table, &now, "came again")
 	now.Close()
-	const all, more = maxNumberings + 100, 102
+	const all = minNumberings + 100
 	for i := range all {
-		client := new(Client[int])
-		use(client, fmt.Sprint(i))
+		var client Client[int]
+		mustUse(t, &table, &client, i)
 		client.Close()
 	}
-	if len(table.numberings) != maxNumberings || !kept("connected") || !kept("came again") {
-		t.Errorf("%d, %v, %v", len(table.numberings), kept("connected"), kept("came again"))
+	if len(table.numberings) != minNumberings+1 || !table.has("connected") || !table.has("came again") {
+		t.Errorf("%d, %v, %v", len(table.numberings), table.has("connected"), table.has("came again"))
 	}
 	for i := range all {
-		if kept(fmt.Sprint(i)) != (i >= more) { // the least recently used are forgotten
-			t.Errorf("numbering %d is kept: %v", i, kept(fmt.Sprint(i)))
+		if table.has(i) != (i >= all-minNumberings+1) {
+			t.Errorf("numbering %d is kept: %v", i, table.has(i))
 		}
 	}
-	for i := range maxNumberings / 2 { // clients that stay
-		client := new(Client[int])
-		use(client, fmt.Sprint("x", i))
-		use(client, fmt.Sprint("y", i))
+	for i := range maxOwn { // the first is kept anyway
+		mustUse(t, &table, &several, fmt.Sprint("several", i))
 	}
-	for i := range 10 {
-		use(new(Client[int]), fmt.Sprint("new", i))
-	}
-	if len(table.numberings) != maxNumberings || !kept("connected") {
-		t.Errorf("%d, %v", len(table.numberings), kept("connected"))
+	if len(table.numberings) != minNumberings+2 || table.has(all-minNumberings+maxOwn-1) || !table.has(all-minNumberings+maxOwn) || !table.has("came again") {
+		t.Errorf("%d, %v, %v", len(table.numberings), table.has(all-minNumberings+maxOwn), table.has("came again"))
 	}
 }
 
-// Of the numberings in a log, the last ones are kept.
-func TestRestoredNumberingsAreBounded(t *testing.T) {
+// Each connected client keeps one numbering, however many clients there are. Only further ones fill the table.
+func TestEachClientKeepsOne(t *testing.T) {
 	var table Table[int]
-	const more = 5
-	for i := range maxNumberings + more {
-		table.restore(Key{"a", fmt.Sprint(i), 1}, sequences{})
+	clients := make([]Client[int], 3*minNumberings)
+	for i := range clients {
+		mustUse(t, &table, &clients[i], i)
 	}
-	for i := range maxNumberings + more {
-		if kept := table.numberings[Key{"a", fmt.Sprint(i), 1}] != nil; kept != (i >= more) {
-			t.Errorf("numbering %d is kept: %v", i, kept)
+	const more = minNumberings / (maxOwn - 1)
+	for i := range more + 2 {
+		for j := range maxOwn - 1 {
+			mustUse(t, &table, &clients[i], fmt.Sprint(i, "/", j))
 		}
+	}
+	if n := len(table.numberings); n != len(clients)+minNumberings {
+		t.Errorf("%d numberings", n)
+	}
+	for i := range clients {
+		if !table.has(i) && i < more { // later ones have replaced it by their own
+			t.Errorf("client %d has lost its numbering", i)
+		}
+	}
+	for i := range clients {
+		clients[i].Close()
+	}
+	for i := range clients { // all come again
+		var client Client[int]
+		mustUse(t, &table, &client, i)
+		client.Close()
+	}
+	if n := len(table.numberings); n < len(clients) || table.clients != 0 {
+		t.Errorf("%d numberings, %d clients", n, table.clients)
+	}
+}
+
+// The table's memory sets its room, also for what is read from a log. Of those the last ones are kept.
+func TestRestoredNumberingsAreBounded(t *testing.T) {
+	for octets, room := range map[int64]int{0: minNumberings, 1 << 20: minNumberings, 10_000 * numberingOctets: 10_000} {
+		table := Table[int]{MaxOctets: octets}
+		const more = 5
+		for i := range room + more {
+			table.restore(Key{"a", fmt.Sprint(i), 1}, sequences{})
+		}
+		for i := range room + more {
+			if table.has(i) != (i >= more) {
+				t.Errorf("%d bytes: numbering %d is kept: %v", octets, i, table.has(i))
+			}
+		}
+	}
+}
+
+// A client that forwards for others displaces what they have left only up to a half of the table.
+func TestForwarderSharesTheTable(t *testing.T) {
+	var table Table[int]
+	for i := range minNumberings {
+		var client Client[int]
+		mustUse(t, &table, &client, i)
+		client.Close()
+	}
+	link := Client[int]{Internal: true}
+	for i := range 3 * minNumberings {
+		mustUse(t, &table, &link, fmt.Sprint("far", i))
+		if i > 0 {
+			mustUse(t, &table, &link, "far0") // it is in use all the time
+		}
+	}
+	if n := len(table.numberings); n != minNumberings+1 || !table.has(minNumberings-1) || !table.has("far0") || table.has("far1") {
+		t.Errorf("%d numberings; of another client: %v; the one in use: %v", n, table.has(minNumberings-1), table.has("far0"))
 	}
 }
 
@@ -177,23 +234,35 @@ func TestAllSpansAreBounded(t *testing.T) {
 	}
 }
 
-// A table rejects new numberings if connected clients use all of its numberings.
+// A numbering with a publication in progress is not forgotten. A client that has only such ones gets no further one.
 func TestTableIsFull(t *testing.T) {
 	var table Table[int]
-	clients := make([]Client[int], maxNumberings)
-	for i := range clients {
-		if _, err := table.use(Key{"a", fmt.Sprint(i), 1}, &clients[i]); err != nil {
+	begin := func(c *Client[int], node any) (*Mark[int], error) {
+		m, _, err := table.Begin(c, Key{"a", fmt.Sprint(node), 1}, 1)
+		return m, err
+	}
+	var left, client Client[int]
+	link := Client[int]{Internal: true}
+	for i := range minNumberings {
+		if _, err := begin(&left, i); i < maxOwn && err != nil || i >= maxOwn && err != ErrFull {
+			t.Fatal(i, err)
+		}
+		if _, err := begin(&link, fmt.Sprint("far", i)); err != nil && i < minNumberings-maxOwn {
 			t.Fatal(i, err)
 		}
 	}
-	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != ErrFull {
-		t.Errorf("one more: %v", err)
-	}
-	if clients[7].Close(); table.numberings[Key{"a", "7", 1}].user != nil {
-		t.Error("a client that has left still uses its numbering")
-	}
-	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != nil {
+	left.Close()
+	if _, err := begin(&client, "first"); err != nil {
 		t.Error(err)
+	}
+	if _, err := begin(&client, "second"); err != ErrFull {
+		t.Errorf("the table is full of publications in progress: %v", err)
+	}
+	m, _ := begin(&left, "7")
+	m.Done(true)
+	left.Close()
+	if _, err := begin(&client, "second"); err != nil || table.has(7) {
+		t.Errorf("numbering 7 is abandoned: %v", err)
 	}
 }
 
@@ -201,13 +270,10 @@ func TestTableIsFull(t *testing.T) {
 func TestNumberingChangesHands(t *testing.T) {
 	var table Table[int]
 	var before, after Client[int]
-	for _, c := range []*Client[int]{&before, &after} {
-		if _, err := table.use(Key{"a", "n", 1}, c); err != nil {
-			t.Fatal(err)
-		}
-	}
+	mustUse(t, &table, &before, "n")
+	n := mustUse(t, &table, &after, "n")
 	before.Close()
-	if n := table.numberings[Key{"a", "n", 1}]; n.user != &after || len(before.used) > 0 || len(after.used) != 1 {
-		t.Errorf("it is used by the client that has come: %v", n.user == &after)
+	if n.user != &after || before.used.count() > 0 || after.used.count() != 1 || table.clients != 1 {
+		t.Errorf("it is used by the client that has come: %v; %d clients", n.user == &after, table.clients)
 	}
 }
