@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/transport/memory"
@@ -144,5 +146,33 @@ func TestDescription(t *testing.T) {
 	details, _ := result.Args()[0].(map[string]any)
 	if seen, _ := details["transport"].(map[string]any); seen["peer"] != from.Remote || seen["protocol"] != "mqtt" || seen["listener"] != from.Listener {
 		t.Errorf("session details: %v", details)
+	}
+}
+
+// A guest that encodes its messages itself offers all methods of its password, and answers each challenge.
+func TestAttempt(t *testing.T) {
+	device := Peer{Transport: wamp.Transport{Certificate: &wamp.Certificate{CommonName: "device-7"}, HasCred: true}, Authid: "device", Password: "secret"}
+	for name, c := range map[string]struct {
+		peer Peer
+		want []string
+	}{
+		"anonymous": {Peer{Realm: "realm1"}, nil},
+		"password":  {Peer{Authid: "cra", Password: "secret"}, []string{"ticket", "wampcra", "wamp-scram"}},
+		"transport": {device, []string{"tls", "unix", "ticket", "wampcra", "wamp-scram"}},
+	} {
+		a, err := c.peer.Begin()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		methods, extra := a.Hello()
+		if !slices.Equal(methods, c.want) || (extra["nonce"] != nil) != slices.Contains(methods, "wamp-scram") {
+			t.Errorf("%s: %q, %v", name, methods, extra)
+		}
+		if signature, _, err := a.Answer("ticket", codec.Dict{}); c.want != nil && (err != nil || signature != "secret") {
+			t.Errorf("%s: %q, %v", name, signature, err)
+		}
+		if _, _, err := a.Answer("cookie", codec.Dict{}); err != wamp.NoMatchingAuthMethod {
+			t.Errorf("%s: a method that was not offered: %v", name, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package mqtt_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // The link announces the values that it exports as JSON. It removes values of an earlier link that no longer exist.
 func TestDiscovery(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "data") // the link makes it
 	opts := mqtt.Options{
 		QoS: 1, Dir: dir, StateTopic: "gw/state", Agent: "runnel/1",
 		Export: []mqtt.Rule{

@@ -6,7 +6,7 @@ import (
 )
 
 func TestNearest(t *testing.T) {
-	for s, want := range map[string]string{"bauds": "baud", "relam": "realm", "x": "", "ur": "url", "qqqqqq": ""} {
+	for s, want := range map[string]string{"bauds": "baud", "relam": "realm", "x": "", "ur": "url", "qqqqqq": "", "aud": "baud", "rrealm": "realm", "aelm": "realm", "ab": ""} {
 		if got := Nearest(s, []string{"baud", "realm", "url"}); got != want {
 			t.Errorf("%q: %q", s, got)
 		}
