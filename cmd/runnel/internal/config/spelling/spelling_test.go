@@ -30,3 +30,13 @@ func TestSimilar(t *testing.T) {
 		}
 	}
 }
+
+func TestDistance(t *testing.T) {
+	for pair, want := range map[[2]string]int{
+		{"", ""}: 0, {"abc", ""}: 3, {"", "ab"}: 2, {"kitten", "sitting"}: 3, {"abc", "bc"}: 1, {"bc", "abc"}: 1, {"abc", "xbcd"}: 2, {"ab", "ba"}: 2,
+	} {
+		if got := distance(pair[0], pair[1]); got != want {
+			t.Errorf("%q: %d, want %d", pair, got, want)
+		}
+	}
+}
