@@ -42,6 +42,15 @@ func TestInstalledElsewhere(t *testing.T) {
 	}
 }
 
+// A tag is the beginning of the installation id.
+func TestTag(t *testing.T) {
+	for installation, want := range map[string]string{"": "", "card": "card", "0123456789abcdef": "01234567"} {
+		if got := (Node{ID: "edge-1", Installation: installation}).Tag(); got != want {
+			t.Errorf("%q has the tag %q, not %q", installation, got, want)
+		}
+	}
+}
+
 func TestReadNode(t *testing.T) {
 	node := Node{ID: "edge-1.realm", Name: strings.Repeat("n", maxNodeText), Boot: "x", Installation: "card-1"}
 	if got, ok := ReadNode(node.Fields()); !ok || got != node {

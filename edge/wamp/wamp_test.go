@@ -1,6 +1,8 @@
 package wamp
 
 import (
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -29,6 +31,8 @@ func TestValidURI(t *testing.T) {
 		{"com.a b", Exact, false, false},
 		{"com.a\tb", Exact, false, false},
 		{"com.a\x00b", Exact, false, false},
+		{"com.a\x7fb", Exact, false, false},
+		{"com.a!b", Exact, false, true},
 		{"com.#", Exact, false, false},
 		{"com.example.", Prefix, true, true},
 		{"com.exa", Prefix, true, true},
@@ -126,11 +130,88 @@ func TestNames(t *testing.T) {
 			t.Errorf("cancel mode %q does not read back", name)
 		}
 	}
+	if s, ok := ParseSerializer("ubjson"); ok || s.Known() || s.String() != "no serializer" || (CBOR + 1).Known() {
+		t.Errorf(`"ubjson" is taken for %v`, s)
+	}
+	m, matchOK := ParseMatch("")
+	i, invokeOK := ParseInvoke("")
+	c, cancelOK := ParseCancelMode("")
+	if !matchOK || m != Exact || !invokeOK || i != Single || !cancelOK || c != KillNoWait {
+		t.Errorf("the policies without a name are %v, %v and %v", m, i, c)
+	}
 	if _, ok := ParseMatch("regex"); ok {
 		t.Error(`"regex" is taken for a match policy`)
 	}
+	for typ, want := range map[Type]string{Publish: "PUBLISH", EventReceived: "EVENT_RECEIVED", 99: "message 99"} {
+		if got := typ.String(); got != want {
+			t.Errorf("message %d is called %q, not %q", typ, got, want)
+		}
+	}
 	if !IsCanceled("wamp.error.cancelled") || !IsCanceled(Canceled.Error()) || IsCanceled("wamp.error.timeout") {
 		t.Error("IsCanceled")
+	}
+}
+
+// Only the options of PUBLISH that describe a message of MQTT are passed on unchanged.
+func TestIsNote(t *testing.T) {
+	for key, want := range map[string]bool{KeyQoS: true, KeyProperties: true, KeyTTL: false, KeyRetain: false, "": false} {
+		if IsNote([]byte(key)) != want {
+			t.Errorf("IsNote(%q) = %v", key, !want)
+		}
+	}
+}
+
+// Routers of different releases must choose the same node for a key: the weights do not change. Each node is chosen for its
+// share of the keys.
+func TestWeigh(t *testing.T) {
+	for key, want := range map[[2]string]uint64{
+		{"edge-1", "meter.17"}: 0xc6103f0625f711dd,
+		{"edge-1", "meter.18"}: 0x13ca444b9da2fa0e,
+		{"edge-2", "meter.17"}: 0x8c8a3914f3157017,
+		{"edge-", "1meter.17"}: 0x957d7244e54f5c90,
+		{"", ""}:               0x9091d60726574ae6,
+	} {
+		if got := Weigh(key[0], key[1]); got != want {
+			t.Errorf("%q: %#x, not %#x", key, got, want)
+		}
+	}
+	chosen := map[int]int{}
+	for key := range 1000 {
+		best := 0
+		for node := range 4 {
+			if Weigh(strconv.Itoa(node), strconv.Itoa(key)) > Weigh(strconv.Itoa(best), strconv.Itoa(key)) {
+				best = node
+			}
+		}
+		chosen[best]++
+	}
+	for node := range 4 {
+		if n := chosen[node]; n < 200 || n > 300 {
+			t.Errorf("node %d has %d of 1000 keys", node, n)
+		}
+	}
+}
+
+// A call has the options of sharding if it has a resource key.
+func TestSharding(t *testing.T) {
+	if got := Sharding(""); got != nil {
+		t.Errorf("without a key: %v", got)
+	}
+	if got := Sharding("a"); len(got) != 2 || got["runmode"] != "partition" || got["rkey"] != "a" {
+		t.Errorf("with a key: %v", got)
+	}
+}
+
+// The details of a session name the client only if the peer speaks MQTT.
+func TestTransportDetails(t *testing.T) {
+	transport := Transport{Serializer: JSON, Protocol: "mqtt", Network: "tcp", Listener: "tcp://:1883", Remote: "10.0.0.7:4711"}
+	want := map[string]any{"protocol": "mqtt", "network": "tcp", "serializer": "json", "listener": "tcp://:1883", "peer": "10.0.0.7:4711"}
+	if got := transport.Details(); !maps.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+	transport.Client, want["client_id"] = "meter-17", "meter-17"
+	if got := transport.Details(); !maps.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
 	}
 }
 
