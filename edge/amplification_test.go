@@ -9,6 +9,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/memory"
 )
 
@@ -39,7 +40,7 @@ func encoded(t *testing.T, list ...any) []byte {
 
 // A message costs the router not much more memory than its length, whatever its contents and its sender.
 func TestNoAmplification(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector allocates")
 	}
 	const n = 1 << 20
@@ -110,7 +111,7 @@ func TestStrangersHaveFewValues(t *testing.T) {
 				p.hear(violated)
 				p.closed()
 			})
-			if got > 256<<10 && !raceEnabled {
+			if got > 256<<10 && !kit.Race {
 				t.Errorf("HELLO costs %d octets", got)
 			}
 		})
@@ -131,7 +132,7 @@ func TestStrangersHaveFewValues(t *testing.T) {
 
 // The memory of kept events is accounted completely: lists count in their decoded form, not only in their encoded form.
 func TestKeptListsAreAccounted(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector allocates")
 	}
 	const limit = 4 << 20

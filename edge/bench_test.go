@@ -9,6 +9,7 @@ import (
 
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // sink is a connection that accepts all writes at once and never sends.
@@ -83,7 +84,7 @@ func way(t testing.TB, serializers ...wamp.Serializer) func() {
 
 // From the parsed message to the subscribers' connections, PUBLISH allocates nothing.
 func TestPublishDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, s := range wamp.Serializers {
@@ -172,7 +173,7 @@ func callAndYield(t testing.TB, s wamp.Serializer) func() {
 
 // From CALL to RESULT, nothing is allocated.
 func TestCallDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, s := range wamp.Serializers {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func wantNoAllocs(t *testing.T, what string, s wamp.Serializer, f func()) {
@@ -16,7 +17,7 @@ func wantNoAllocs(t *testing.T, what string, s wamp.Serializer, f func()) {
 // From PUBLISH to its EVENTs nothing is allocated. This includes options, and other serializers as long as no string
 // has escapes and no JSON number a fraction.
 func TestAllocs(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, s := range wamp.Serializers {

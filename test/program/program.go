@@ -25,7 +25,12 @@ import (
 type Binary []string
 
 // Built is the part of a suite that finds the binary to test. If it builds one, that has the race detector if the test has it.
-func Built(binary *Binary) kit.Part { return built(binary, raceFlag) }
+func Built(binary *Binary) kit.Part {
+	if kit.Race {
+		return built(binary, []string{"-race"})
+	}
+	return BuiltPlain(binary)
+}
 
 // BuiltPlain is Built without the race detector, for tests that measure memory.
 func BuiltPlain(binary *Binary) kit.Part { return built(binary, nil) }

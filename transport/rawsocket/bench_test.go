@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/wire"
 )
 
@@ -145,12 +146,12 @@ func TestIdleMemory(t *testing.T) {
 		}
 		const limit = 8 << 10
 		grown := (memory() - before) / conns
-		for end := time.Now().Add(time.Minute); grown > limit && !raceEnabled && time.Now().Before(end); { // until the readers wait
+		for end := time.Now().Add(time.Minute); grown > limit && !kit.Race && time.Now().Before(end); { // until the readers wait
 			time.Sleep(10 * time.Millisecond)
 			grown = (memory() - before) / conns
 		}
 		t.Logf("%s: %d bytes for an idle connection and its reader", network, grown)
-		if grown > limit && !raceEnabled {
+		if grown > limit && !kit.Race {
 			t.Errorf("%s: an idle connection needs %d bytes, want at most %d", network, grown, limit)
 		}
 		for _, s := range sockets {

@@ -25,7 +25,7 @@ func say(t *testing.T, conn transport.Conn, text string) {
 // An idle session needs a stack of 4 KiB, whatever its transport. The runtime halves a stack of 8 KiB only if less than a quarter
 // is in use, so the session has to wait in few and small frames.
 func TestIdleStacks(t *testing.T) {
-	if raceEnabled {
+	if kit.Race {
 		t.Skip("the race detector needs larger frames")
 	}
 	const sessions, most = 400, 5 << 10

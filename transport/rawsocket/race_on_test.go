@@ -1,5 +1,0 @@
-//go:build race
-
-package rawsocket
-
-const raceEnabled = true // everything is larger then
