@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // appendLegacy appends a record in the legacy format.
@@ -145,6 +147,9 @@ func (c *counter) ReadAt(b []byte, at int64) (int, error) {
 // The work to read garbage is proportional to its size, whatever lengths it seems to contain. A record after it is
 // found.
 func TestGarbage(t *testing.T) {
+	if kit.Race {
+		t.Skip("one goroutine reads much")
+	}
 	const size = 8 << 20
 	random := rand.NewChaCha8([32]byte{})
 	for name, fill := range map[string]func(b []byte){

@@ -12,6 +12,14 @@ import (
 // Patience is how long a test waits for a condition. It is long because emulated processors are slow; no test measures time.
 const Patience = 60 * time.Second
 
+// Amount returns n, or an eighth of it under the race detector, which makes everything slower and finds a race in few rounds.
+func Amount(n int) int {
+	if Race {
+		return (n + 7) / 8
+	}
+	return n
+}
+
 // Must ends the test if there is an error.
 func Must(t testing.TB, err error) {
 	t.Helper()

@@ -48,3 +48,14 @@ func TestNetworkPort(t *testing.T) {
 		t.Errorf("without a server: %v", err)
 	}
 }
+
+// A name such as COM3 is a port of Windows; other names are paths.
+func TestIsCOM(t *testing.T) {
+	for device, want := range map[string]bool{
+		"COM3": true, "com12": true, "COM": false, "": false, "AB1": false, "ABC1": false, "COMX": false, "COM3x": false, "/dev/COM3": false,
+	} {
+		if got := IsCOM(device); got != want {
+			t.Errorf("%q: %v", device, got)
+		}
+	}
+}

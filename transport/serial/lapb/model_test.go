@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/serial/hdlc"
 )
 
@@ -14,8 +15,7 @@ import (
 // the programs at both ends restart, close their streams, and stop reading or writing. All this is random, and much more
 // frequent than in practice. In each connection, an end must read one stream of the other end, from its first octet on.
 func TestModel(t *testing.T) {
-	const runs = 300
-	for range runs {
+	for range kit.Amount(300) {
 		seed := rand.Uint64()
 		model(t, seed, seed%4 == 3)
 		if t.Failed() {

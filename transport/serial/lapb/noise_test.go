@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/rawsocket"
 )
 
@@ -45,7 +46,7 @@ func TestNoise100000(t *testing.T) {
 		t.Skip("it takes some seconds")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		exchange(t, &cable{baud: 115200, noise: 1. / 200}, rand.Uint64(), Config{}, 50_000)
+		exchange(t, &cable{baud: 115200, noise: 1. / 200}, rand.Uint64(), Config{}, kit.Amount(50_000))
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // TestResets restarts one end, or both, at random moments while both send, a thousand times. Within two seconds after both are
@@ -34,7 +36,7 @@ func TestResets(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				seed := rand.Uint64()
 				t.Logf("seed %d", seed)
-				resets(t, &cable{baud: c.baud, noise: c.noise}, seed, c.config, c.rounds, c.limit)
+				resets(t, &cable{baud: c.baud, noise: c.noise}, seed, c.config, kit.Amount(c.rounds), c.limit)
 			})
 		})
 	}
