@@ -30,10 +30,12 @@ func Write(file string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// SyncDir makes the names in a directory durable. It does its best: some file systems cannot sync a directory.
-func SyncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
+// SyncDir makes the names in a directory durable. Some file systems cannot sync a directory. A caller that does its best
+// ignores the error.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
 	}
+	return errors.Join(d.Sync(), d.Close())
 }
