@@ -4,10 +4,18 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"flag"
 	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // unpack returns the files of an archive by their name.
@@ -148,6 +156,68 @@ func TestVersion(t *testing.T) {
 	for _, version := range []string{"", "v1.2.3", "1.2", "1.2.3\nname=x", "1.2.3 "} {
 		if _, err := pack("../../..", version); err == nil {
 			t.Errorf("version %q is accepted", version)
+		}
+	}
+}
+
+// tree makes a small library and returns its top directory.
+func tree(t *testing.T) string {
+	t.Helper()
+	top := t.TempDir()
+	for name, text := range map[string]string{
+		"LICENSE": "free", "boards/mcu/library.properties": "name=x\nversion=0\n", "boards/mcu/library.json": "{\n  \"version\": \"0\",\n}\n",
+		"boards/mcu/keywords.txt": "k", "boards/mcu/README.md": "r", "boards/mcu/src/deep/a.c": "a", "boards/mcu/examples/b.ino": "b", "boards/mcu/private.txt": "p",
+	} {
+		file := filepath.Join(top, name)
+		kit.Must(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		kit.Must(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	return top
+}
+
+// The program writes the archive, and makes the directory for it.
+func TestMainWrites(t *testing.T) {
+	t.Chdir(tree(t))
+	args, flags := os.Args, flag.CommandLine
+	defer func() { os.Args, flag.CommandLine = args, flags }()
+	os.Args, flag.CommandLine = []string{"pack", "-version", "1.2.3", "-o", "dist/new/x.zip"}, flag.NewFlagSet("pack", flag.ContinueOnError)
+	main()
+	archive, err := os.ReadFile("dist/new/x.zip")
+	kit.Must(t, err)
+	want := map[string]string{
+		"Runnel/LICENSE": "free", "Runnel/library.properties": "name=x\nversion=1.2.3\n", "Runnel/library.json": "{\n  \"version\": \"1.2.3\",\n}\n",
+		"Runnel/keywords.txt": "k", "Runnel/README.md": "r", "Runnel/src/deep/a.c": "a", "Runnel/examples/b.ino": "b",
+	}
+	if got := unpack(t, archive); !maps.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+// A part that is missing, and a manifest without a version, are errors that name the file.
+func TestIncomplete(t *testing.T) {
+	for _, name := range []string{"LICENSE", "boards/mcu/library.properties", "boards/mcu/library.json", "boards/mcu/keywords.txt", "boards/mcu/README.md",
+		"boards/mcu/src", "boards/mcu/examples"} {
+		top := tree(t)
+		kit.Must(t, os.RemoveAll(filepath.Join(top, name)))
+		if err := write(top, "1.2.3", filepath.Join(top, "x.zip")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"library.properties", "library.json"} {
+		top := tree(t)
+		kit.Must(t, os.WriteFile(filepath.Join(top, "boards/mcu", name), []byte("name=x\n"), 0o644))
+		if err := write(top, "1.2.3", filepath.Join(top, "x.zip")); err == nil || !strings.Contains(err.Error(), name+": no line with the version") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An archive that cannot be written is an error.
+func TestUnwritable(t *testing.T) {
+	top := tree(t)
+	for _, out := range []string{"LICENSE/x.zip", "boards"} {
+		if err := write(top, "1.2.3", filepath.Join(top, out)); err == nil {
+			t.Errorf("%s is written", out)
 		}
 	}
 }
