@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// poll is how often Read looks for a program that opens the other end.
+const poll = 10 * time.Millisecond
+
 // Device is the device's end of a simulated serial port. As with a real device, the other end may be opened and closed any
 // number of times: data written while it is closed is lost, and Read waits.
 type Device struct {
@@ -63,7 +66,7 @@ func (d *Device) Read(b []byte) (int, error) {
 			return n, err
 		}
 		// EIO: the other end is not open. There is no event to wait for, so poll.
-		if !d.wait(10 * time.Millisecond) {
+		if !d.wait(poll) {
 			return 0, os.ErrClosed
 		}
 	}

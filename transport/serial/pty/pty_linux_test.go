@@ -2,10 +2,13 @@ package pty
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -110,5 +113,67 @@ func TestCloseEndsRead(t *testing.T) {
 	kit.Must(t, d.Close())
 	if err := <-failed; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Read: %v", err)
+	}
+}
+
+// Read waits while no program has the port open.
+func TestReadWaitsForAProgram(t *testing.T) {
+	d, err := Plug(filepath.Join(t.TempDir(), "sensor"))
+	kit.Must(t, err)
+	defer d.Close()
+	kit.Must(t, port(t, d.Port()).Close())
+	got := make(chan string, 1)
+	go func() {
+		b := make([]byte, 5)
+		n, err := d.Read(b)
+		got <- fmt.Sprint(string(b[:n]), err)
+	}()
+	select {
+	case s := <-got:
+		t.Fatalf("Read ended: %s", s)
+	case <-time.After(5 * poll):
+	}
+	io.WriteString(port(t, d.Port()), "hello")
+	if s := kit.Receive(t, "the program's data", got); s != "hello<nil>" {
+		t.Errorf("Read: %s", s)
+	}
+}
+
+// A device replaces the link of an older one, which leaves it alone when it is unplugged.
+func TestPlugReplacesALink(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "sensor")
+	kit.Must(t, os.Symlink("/nonexistent", link))
+	first, err := Plug(link)
+	kit.Must(t, err)
+	defer first.Close()
+	second, err := Plug(link)
+	kit.Must(t, err)
+	defer second.Close()
+	kit.Must(t, first.Close())
+	if to, err := os.Readlink(link); err != nil || to != second.Port() {
+		t.Errorf("the link leads to %q, %v; want %q", to, err, second.Port())
+	}
+	kit.Must(t, os.Remove(link))
+	kit.Must(t, second.Close())
+}
+
+// What is no multiplexer, and a link that cannot be made, are errors.
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := kit.Write(t, dir, "file", "")
+	for _, c := range []struct {
+		path  string
+		cause error
+	}{{filepath.Join(dir, "missing"), fs.ErrNotExist}, {file, unix.ENOTTY}} {
+		if master, _, err := OpenAt(c.path); master != nil || !errors.Is(err, c.cause) {
+			t.Errorf("%s: %v, %v", c.path, master, err)
+		}
+	}
+	if d, err := Plug(filepath.Join(dir, "missing", "sensor")); d != nil || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a link in a missing directory: %v, %v", d, err)
+	}
+	kit.Must(t, os.Symlink("a", filepath.Join(dir, fmt.Sprintf("sensor.%d", os.Getpid())))) // where the link is prepared
+	if d, err := Plug(filepath.Join(dir, "sensor")); d != nil || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a link that cannot be prepared: %v, %v", d, err)
 	}
 }
