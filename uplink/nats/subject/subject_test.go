@@ -62,9 +62,46 @@ func TestPattern(t *testing.T) {
 			t.Errorf("Pattern(%q, %v) = %q, %v; want %q", c.uri, c.match, got, err, c.want)
 		}
 	}
+	for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
+		if got, err := Pattern("com.a b", m); err == nil {
+			t.Errorf("Pattern of an invalid URI, %v: %q", m, got)
+		}
+	}
 	_, err := Pattern("com.exam", wamp.Prefix)
 	if err == nil || !strings.Contains(err.Error(), `write "com.exam."`) {
 		t.Errorf("a prefix not at a dot: %v", err)
+	}
+}
+
+// A "%" that does not begin an escape of this package stands for itself.
+func TestEscapes(t *testing.T) {
+	for subject, want := range map[string]string{
+		"a%": "a%", "a%2": "a%2", "a%2a": "a%2a", "a%2A": "a*", "a%3E": "a>", "a%252A": "a%2A", "a%24": "a%24", "%24a": "$a", "%5Fa": "_a", "%2Aa": "*a", "a%41": "a%41",
+	} {
+		uri, ok := URI(subject)
+		if !ok || uri != want {
+			t.Errorf("URI(%q) = %q, %v; want %q", subject, uri, ok, want)
+		}
+		if back, err := Of(uri); err != nil || back != subject {
+			t.Errorf("Of(%q) = %q, %v; want %q", uri, back, err, subject)
+		}
+	}
+}
+
+// The key of a URI keeps letters, digits and some signs. Other texts are no keys.
+func TestKeys(t *testing.T) {
+	for uri, want := range map[string]string{
+		"com.az.AZ.09": "com.az.AZ.09", "a-b_c/d": "a-b_c/d", "a=b": "a=3Db", "a:b@[`{": "a=3Ab=40=5B=60=7B", "ü": "=C3=BC",
+	} {
+		key := Key(uri)
+		if back, ok := OfKey(key); key != want || !ok || back != uri {
+			t.Errorf("Key(%q) = %q, want %q; it comes back as %q, %v", uri, key, want, back, ok)
+		}
+	}
+	for _, key := range []string{"", "a=", "a=3", "a=3G", "a=G3", "a=3d", "a=61", "a..b", "a=20b", "=C3", "a b"} {
+		if uri, ok := OfKey(key); ok {
+			t.Errorf("OfKey(%q) = %q", key, uri)
+		}
 	}
 }
 
