@@ -259,3 +259,46 @@ func TestTelnetNegotiation(t *testing.T) {
 		t.Errorf("a write that fails: %v", err)
 	}
 }
+
+// The server gets the flow control, and each control signal that the configuration does not leave as it is.
+func TestRFC2217Signals(t *testing.T) {
+	for name, c := range map[string]struct {
+		config Config
+		want   [][]byte // of portControl
+	}{
+		"none":     {Config{DTR: Keep, RTS: Keep}, [][]byte{{portControl, 1}}},
+		"on":       {Config{Flow: XONXOFF, DTR: On, RTS: On}, [][]byte{{portControl, 2}, {portControl, 8}, {portControl, 11}}},
+		"off":      {Config{DTR: Off, RTS: Off}, [][]byte{{portControl, 1}, {portControl, 9}, {portControl, 12}}},
+		"RTS only": {Config{DTR: Keep, RTS: Off}, [][]byte{{portControl, 1}, {portControl, 12}}},
+	} {
+		device, s := serve(t, telnetDo, nil)
+		c.config.Device = device
+		p, err := Open(context.Background(), c.config)
+		kit.Must(t, err)
+		kit.Must(t, p.Close())
+		<-s.done
+		got := slices.DeleteFunc(s.commands, func(command []byte) bool { return command[0] != portControl })
+		if !slices.EqualFunc(got, c.want, bytes.Equal) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// The server must confirm each line parameter.
+func TestRFC2217Confirms(t *testing.T) {
+	for _, wrong := range []byte{portBaud, portData, portParity, portStop, portControl} {
+		device, _ := serve(t, telnetDo, func(command byte, value []byte) []byte {
+			if command == wrong {
+				return append(bytes.Clone(value[1:]), value[0]+1)
+			}
+			return value
+		})
+		p, err := Open(context.Background(), Config{Device: device})
+		if refused := errors.Is(err, ErrSetting) && strings.Contains(err.Error(), fmt.Sprintf("to command %d,", wrong)); refused != (wrong != portControl) {
+			t.Errorf("command %d: %v", wrong, err)
+		}
+		if err == nil {
+			kit.Must(t, p.Close())
+		}
+	}
+}

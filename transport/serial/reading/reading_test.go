@@ -135,3 +135,50 @@ func TestShortest(t *testing.T) {
 		t.Errorf("NaN becomes %v", got)
 	}
 }
+
+// Numbers of a device become a float64; all else is no number.
+func TestFloat(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want float64
+		ok   bool
+	}{{int64(-7), -7, true}, {uint64(math.MaxUint64), math.MaxUint64, true}, {1.5, 1.5, true}, {"1", 0, false}, {true, 0, false}, {nil, 0, false}} {
+		if n, ok := Float(c.v); n != c.want || ok != c.ok {
+			t.Errorf("%T %v: %v, %v", c.v, c.v, n, ok)
+		}
+	}
+}
+
+// Values of all kinds of integers and texts, and errors that name the value that is missing or unfit.
+func TestTopicValues(t *testing.T) {
+	parsed, err := ParseTemplate("com.{v}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		value any
+		has   bool
+		want  string
+		fault string
+	}{
+		{7, true, "com.7", ""}, {int64(-7), true, "com.-7", ""}, {uint64(7), true, "", `value "7" of {v} is not a component`},
+		{"", true, "", `value "" of {v}`}, {"a.b", true, "", `value "a.b" of {v}`}, {nil, false, "", "no value for {v}"},
+		{strings.Repeat("x", 65), true, "", `value "` + strings.Repeat("x", 40) + `" of {v}`},
+	} {
+		got, err := parsed.Topic(func(string) (any, bool) { return c.value, c.has })
+		if got != c.want || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%v: %q, %v", c.value, got, err)
+		}
+	}
+	safe := parsed.Safe()
+	for v, want := range map[any]string{7: "com.7", uint64(7): "com.7", strings.Repeat("x", 64): "com." + strings.Repeat("x", 64), strings.Repeat("x", 65): "com." + strings.Repeat("x", 64)} {
+		if got, err := safe.Topic(func(string) (any, bool) { return v, true }); got != want || err != nil {
+			t.Errorf("%v: %q, %v", v, got, err)
+		}
+	}
+	for text, want := range map[string]string{"com.}x": "} without {", "com.{x": "a name between", "com.{}": "a name between", "com.{a{b}": "a name between", "com. ": "is not a URI"} {
+		if _, err := ParseTemplate(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
