@@ -51,7 +51,7 @@ test:
 
 # The other suites, and all tests once more under the race detector.
 suites:
-	$(GO) test -timeout 30m $(RACE) ./...
+	$(GO) test -p $$(($(PROCESSORS) + 1)) -timeout 30m $(RACE) ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
