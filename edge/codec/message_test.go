@@ -64,6 +64,7 @@ var messages = []struct {
 	{`[65,1,2]`, Message{Type: wamp.Registered, Request: 1, ID: 2}},
 	{`[66,1,2]`, Message{Type: wamp.Unregister, Request: 1, ID: 2}},
 	{`[67,1]`, Message{Type: wamp.Unregistered, Request: 1}},
+	{`[35,9007199254740992]`, Message{Type: wamp.Unsubscribed, Request: wamp.MaxID}},
 	{`[67,0,{"registration":5}]`, Message{Type: wamp.Unregistered}},
 	{`[68,1,2,{},[],{"k":"v"}]`, Message{Type: wamp.Invocation, Request: 1, ID: 2}},
 	{`[69,1,{}]`, Message{Type: wamp.Interrupt, Request: 1}},

@@ -67,6 +67,8 @@ func TestCheck(t *testing.T) {
 		{"http://localhost:3000", "localhost:8080", nil, nil, `origins = ["http://localhost:3000"]`},
 		{"http://evil.example", "localhost", nil, nil, `origins = ["http://evil.example"]`},
 		{"null", "localhost", nil, nil, `origin "null"`},
+		{"http://%zz", "localhost", nil, nil, "names no web page"},
+		{"data:text/html,a", "localhost", nil, nil, "names no web page"},
 		{"null", "localhost", []string{"*"}, nil, ""},
 		{"http://evil.example", "evil.example", []string{"*"}, nil, ""},
 		// Configured pages.

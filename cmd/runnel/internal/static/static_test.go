@@ -5,6 +5,7 @@ package static
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -246,19 +247,36 @@ func TestSlow(t *testing.T) {
 	p.Close() // waits for all requests
 }
 
-// TestReplaced: a file that is replaced while it is sent ends the connection. The client never gets a mix of both
-// files.
-func TestReplaced(t *testing.T) {
-	p := serve(t, Options{})
-	path, size := p.big(t)
-	r, err := http.Get(p.URL + "/app/big.bin")
-	kit.Must(t, err)
-	defer r.Body.Close()
-	kit.Must(t, os.WriteFile(path+".new", bytes.Repeat([]byte("x"), int(size)), 0o644))
-	kit.Must(t, os.Rename(path+".new", path))
-	body, err := io.ReadAll(r.Body)
-	if err == nil || bytes.Contains(body, []byte("x")) {
-		t.Errorf("%d bytes: %v", len(body), err)
+// A file that changes while it is sent ends the connection. The client never gets a mix of both versions.
+func TestChanged(t *testing.T) {
+	for name, change := range map[string]func(path string, size int64) error{
+		"replaced": func(path string, size int64) error {
+			return errors.Join(os.WriteFile(path+".new", bytes.Repeat([]byte("x"), int(size)), 0o644), os.Rename(path+".new", path))
+		},
+		"appended to": func(path string, _ int64) error {
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("x")
+			return errors.Join(err, f.Close())
+		},
+		"written again": func(path string, _ int64) error { return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)) },
+		"a directory":   func(path string, _ int64) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+		"gone":          func(path string, _ int64) error { return os.Remove(path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := serve(t, Options{})
+			path, size := p.big(t)
+			r, err := http.Get(p.URL + "/app/big.bin")
+			kit.Must(t, err)
+			defer r.Body.Close()
+			kit.Must(t, change(path, size))
+			body, err := io.ReadAll(r.Body)
+			if err == nil || bytes.Contains(body, []byte("x")) {
+				t.Errorf("%d bytes: %v", len(body), err)
+			}
+		})
 	}
 }
 
