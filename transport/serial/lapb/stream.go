@@ -98,7 +98,6 @@ func (s *Stream) SetDeadline(t time.Time) error {
 	if !t.IsZero() {
 		s.timer = time.AfterFunc(time.Until(t), s.station.wake)
 	}
-	s.station.changed.Broadcast()
 	return nil
 }
 
