@@ -3,8 +3,12 @@ package transport
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"runnel/edge/budget"
@@ -85,5 +89,41 @@ func TestNoMemoryForConnection(t *testing.T) {
 		if c := l.Counters(); l.opts.Descriptors.used != 0 || l.opts.Memory.Status().Use["connections"] != 0 || c.Connections != 0 {
 			t.Errorf("left: %d descriptors, %+v", l.opts.Descriptors.used, l.opts.Memory.Status())
 		}
+	}
+}
+
+// TestBodies: a handler knows the client and can answer with the listener's page. A body is charged until its request ends, and
+// refused if memory is short.
+func TestBodies(t *testing.T) {
+	memory := budget.New(1<<20, slog.New(slog.DiscardHandler))
+	reading := func() int64 { return memory.Status().Use["reading"] }
+	l := run(t, "tcp://127.0.0.1:0", ListenOptions{Memory: memory, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/page" {
+			Page(w, r)
+			return
+		}
+		b, err := io.ReadAll(r.Body)
+		peer := PeerOf(r)
+		fmt.Fprintf(w, "%s: %d bytes, charged %d, %v", peer.Network, len(b), reading(), err)
+	})})
+	for _, c := range []struct {
+		path string
+		size int
+		want string
+	}{
+		{"/", 0, "0 bytes, charged 0, <nil>"}, {"/", 1000, "1000 bytes, charged 2000, <nil>"}, {"/", 600_000, "the router is short of memory"},
+		{"/", 1, "tcp: 1 bytes, charged 2, <nil>"}, {"/page", 0, "WebSocket clients connect to /ws"},
+	} {
+		answer := ask(t, l.Listener, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", c.path, c.size, strings.Repeat("x", c.size)))
+		if !strings.Contains(answer, c.want) {
+			t.Errorf("%d bytes to %s: %q, want %q", c.size, c.path, answer, c.want)
+		}
+		kit.Eventually(t, "nothing charged", func() bool { return reading() == 0 }, func() string { return fmt.Sprint(reading()) })
+	}
+	alien, err := http.NewRequest("GET", "http://localhost/", nil)
+	kit.Must(t, err)
+	recorder := httptest.NewRecorder()
+	if Page(recorder, alien); recorder.Body.Len() > 0 || PeerOf(alien).Network != "" {
+		t.Errorf("a request of another server: %q, %+v", recorder.Body, PeerOf(alien))
 	}
 }
