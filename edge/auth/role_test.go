@@ -126,6 +126,13 @@ func TestForward(t *testing.T) {
 	}
 }
 
+func TestDurable(t *testing.T) {
+	r := NewRole("r", nil).WithForward()
+	if durable := r.WithDurable(); r.Durable() || !durable.Durable() || !durable.Forwards() || durable.Name() != "r" {
+		t.Errorf("durable %v and %v", r.Durable(), durable.Durable())
+	}
+}
+
 func TestTrust(t *testing.T) {
 	r := NewRole("r", []Permission{
 		{URI: "com.", Match: wamp.Prefix, Trust: number(2)}, {URI: "com.a", Trust: number(0)}, {URI: "com.b"},
