@@ -82,6 +82,10 @@ func TestReloadWithoutOutcome(t *testing.T) {
 	if _, err := Reload(t.Context(), none); err == nil || !strings.HasPrefix(err.Error(), "signal process") {
 		t.Errorf("a process that does not exist: %v", err)
 	}
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	if _, err := Reload(over, os.Getpid()); err == nil || !strings.Contains(err.Error(), "no outcome in "+filepath.Dir(config.SystemSocket)+";") {
+		t.Errorf("without a runtime directory: %v", err)
+	}
 	if exists(none) || !exists(os.Getpid()) {
 		t.Error("which processes exist is not known")
 	}
@@ -124,5 +128,14 @@ func TestToJournal(t *testing.T) {
 	file.Close()
 	if ToJournal(file) {
 		t.Error("a closed file is the stream")
+	}
+}
+
+// Only a signal that is not permitted has sudo as the remedy.
+func TestWithSudo(t *testing.T) {
+	for err, want := range map[error]string{unix.EPERM: "; run the command with sudo", unix.ESRCH: ""} {
+		if got := withSudo(err); got != want {
+			t.Errorf("%v: %q", err, got)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,5 +40,30 @@ func TestStartsSlowDown(t *testing.T) {
 	Started(log).Reset()
 	if got := Started(log).Pause(); got != 0 {
 		t.Errorf("outside of a service: %v", got)
+	}
+}
+
+// A count that cannot be written or reset is a warning. A count that is reset already is not.
+func TestStartsWarn(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	var log strings.Builder
+	own := slog.Default()
+	defer slog.SetDefault(own)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	s := Started(slog.Default())
+	s.Reset()
+	s.Reset()
+	if log.Len() > 0 {
+		t.Error(log.String())
+	}
+	if err := os.MkdirAll(filepath.Join(dir, startsFile, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if Started(slog.Default()); !strings.Contains(log.String(), "cannot count the starts") {
+		t.Errorf("a count that cannot be written: %q", &log)
+	}
+	if s.Reset(); !strings.Contains(log.String(), "cannot reset the count") {
+		t.Errorf("a count that cannot be reset: %q", &log)
 	}
 }

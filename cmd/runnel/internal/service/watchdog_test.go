@@ -71,3 +71,38 @@ func TestWatchdog(t *testing.T) {
 		t.Errorf("%q, %v while the probe succeeds", b[:n], err)
 	}
 }
+
+// The watchdog ends while it waits for the next probe. Without a limit it does not probe at all.
+func TestWatchdogEnds(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	t.Setenv("WATCHDOG_PID", "")
+	log := slog.New(slog.DiscardHandler)
+	for _, c := range []struct {
+		usec   string
+		probes bool
+	}{{"", false}, {"3600000000", true}} {
+		t.Setenv("WATCHDOG_USEC", c.usec)
+		ctx, stop := context.WithCancel(t.Context())
+		probed := make(chan bool, 9)
+		ended := make(chan bool)
+		go func() {
+			defer close(ended)
+			Watchdog(ctx, func(probing context.Context) error {
+				_, limited := probing.Deadline()
+				probed <- limited
+				return nil
+			}, log)
+		}()
+		if c.probes && !<-probed {
+			t.Error("a probe has no limit")
+		}
+		if c.probes {
+			stop()
+		}
+		<-ended
+		stop()
+		if n := len(probed); n > 0 {
+			t.Errorf("limit %q: %d more probes", c.usec, n)
+		}
+	}
+}
