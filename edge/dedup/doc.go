@@ -10,7 +10,7 @@
 //   - A client keeps at most maxOwn numberings that it has begun. One more replaces the least recently used of them.
 //   - Each connected client keeps one numbering. All others share the room of the table (Table.MaxOctets). When it is full,
 //     the longest abandoned numbering is forgotten: first of those that only one client has used, then of those that several
-//     clients have used. If none is abandoned, the client replaces one of its own.
+//     clients have used. If none is abandoned, the client replaces one that it uses itself.
 //   - A client that forwards the publications of others may fill half of the table before it replaces its own.
 //   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans). If a numbering has more, its
 //     lowest numbers count as missing: a repetition of such a publication is routed again.

@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type Config[W any] struct {
 const (
 	segmentBytes = 256 << 10
 	fewBytes     = 256 << 10 // a journal that has grown by less is not rewritten
+	atOnce       = 256       // numberings that are encoded while Mutex is held
 )
 
 // Open reads the log in a directory into the table, and from then on the log records the table's publications. It returns
@@ -91,10 +93,7 @@ func (l *Log[W]) Run(stop <-chan struct{}) {
 func (l *Log[W]) sync() {
 	var err error
 	if l.rewrite {
-		l.Mutex.Lock()
-		records := l.records(nil)
-		l.Mutex.Unlock()
-		err = l.append(records)
+		err = l.append(l.records(nil))
 	} else {
 		err = l.journal.Sync()
 		l.rewrite = err != nil
@@ -113,8 +112,8 @@ func (l *Log[W]) write() {
 	for _, m := range batch {
 		m.recorded = true
 	}
-	records := l.records(batch)
 	l.Mutex.Unlock()
+	records := l.records(batch)
 	if len(records) == 0 {
 		return
 	}
@@ -125,14 +124,11 @@ func (l *Log[W]) write() {
 	l.Recorded(batch)
 }
 
-// records encodes the numberings of the batch, or all of them if the journal is to be rewritten. The caller holds Mutex.
+// records encodes the batch, or all numberings if the journal is to be rewritten.
 func (l *Log[W]) records(batch []*Mark[W]) (list [][]byte) {
 	if l.rewrite || l.journal.Octets() > 2*l.compact+fewBytes {
 		l.rewrite = true
-		for _, n := range l.table.numberings {
-			list = append(list, n.encode())
-		}
-		return list
+		return l.all()
 	}
 	routed := make(map[*numbering[W]][]uint64)
 	for _, m := range batch {
@@ -140,6 +136,21 @@ func (l *Log[W]) records(batch []*Mark[W]) (list [][]byte) {
 	}
 	for n, numbers := range routed {
 		list = append(list, encodeMore(n.key, numbers))
+	}
+	return list
+}
+
+// all encodes all numberings. Publications go on after every few: what is routed meanwhile is in a later batch.
+func (l *Log[W]) all() (list [][]byte) {
+	l.Mutex.Lock()
+	numberings := slices.Collect(maps.Values(l.table.numberings))
+	l.Mutex.Unlock()
+	for some := range slices.Chunk(numberings, atOnce) {
+		l.Mutex.Lock()
+		for _, n := range some {
+			list = append(list, n.encode())
+		}
+		l.Mutex.Unlock()
 	}
 	return list
 }

@@ -164,6 +164,28 @@ func TestLogIsCompacted(t *testing.T) {
 	}
 }
 
+// A log of many numberings is rewritten while others publish. It has all of them.
+func TestLogIsCompactedMeanwhile(t *testing.T) {
+	const nodes = 3000
+	dir, name := t.TempDir(), strings.Repeat("n", 100)
+	l := open(t, dir)
+	l.client.Internal = true // it may have many
+	for number := range 3 {
+		for i := range nodes {
+			l.publish(t, fmt.Sprint(name, i), number+1)
+		}
+	}
+	l.close()
+	l = open(t, dir)
+	defer l.close()
+	for i := range nodes {
+		n := l.numberings[Key{"a", fmt.Sprint(name, i), 1}]
+		if n == nil || n.routed.highest != 3 || len(n.routed.open) > 0 {
+			t.Fatalf("after a restart, numbering %d is %+v", i, n)
+		}
+	}
+}
+
 // A log that cannot be written does not delay publications. It is complete once it can be written again.
 func TestLogWithoutADisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")

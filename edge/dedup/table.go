@@ -37,7 +37,7 @@ type Table[W any] struct {
 }
 
 // owned lists the numberings of one client, the least recently used first, or those of clients that have left, the longest
-// abandoned first.
+// abandoned first. All numberings of an internal client are in single.
 type owned struct {
 	single list.List // those that one client has begun, and no other has used
 	shared list.List // those that several clients have used, or that were read from a log
@@ -219,7 +219,8 @@ func (t *Table[W]) makeRoom(used *owned, internal bool) bool {
 	case used.begun() > t.room()/2 && t.forgetFirst(&used.single): // one client does not displace all that others have left
 		return true
 	}
-	return t.forgetFirst(&t.abandoned.single) || t.forgetFirst(&t.abandoned.shared) || used.count() == 0 || t.forgetFirst(&used.single)
+	return t.forgetFirst(&t.abandoned.single) || t.forgetFirst(&t.abandoned.shared) ||
+		used.count() == 0 || t.forgetFirst(&used.single) || t.forgetFirst(&used.shared)
 }
 
 // room returns how many numberings the table may have in addition to one for each connected client.
@@ -281,14 +282,15 @@ func (n *numbering[W]) leave() {
 
 // list returns the list that a numbering belongs to.
 func (n *numbering[W]) list() *list.List {
-	of := &n.table.abandoned
-	if n.user != nil {
-		of = n.user.used
+	switch {
+	case n.user == nil && n.shared:
+		return &n.table.abandoned.shared
+	case n.user == nil:
+		return &n.table.abandoned.single
+	case n.shared && !n.user.Internal:
+		return &n.user.used.shared
 	}
-	if n.shared {
-		return &of.shared
-	}
-	return &of.single
+	return &n.user.used.single
 }
 
 func (n *numbering[W]) add(number uint64) {

@@ -118,6 +118,34 @@ func TestForwarderSharesTheTable(t *testing.T) {
 	}
 }
 
+// When the table is full, a link replaces the least recently used numbering that it has found in a log or begun itself. Another
+// client replaces those that it has begun itself first.
+func TestOwnNumberingsAreReplaced(t *testing.T) {
+	for _, internal := range []bool{false, true} {
+		var table Table[int]
+		for i := range minNumberings {
+			table.restore(Key{"a", fmt.Sprint(i), 1}, sequences{})
+		}
+		client := Client[int]{Internal: internal}
+		for i := range minNumberings {
+			mustUse(t, &table, &client, i)
+		}
+		mustUse(t, &table, &client, 0)
+		for i := range 10 {
+			mustUse(t, &table, &client, fmt.Sprint("new", i))
+		}
+		if !table.has(0) || table.has(1) == internal || table.has("new0") != internal || !table.has("new9") {
+			t.Errorf("internal %v: %v, %v, %v, %v", internal, table.has(0), table.has(1), table.has("new0"), table.has("new9"))
+		}
+		if _, _, err := table.Begin(&client, Key{"a", "new9", 1}, 1); err != nil { // it can't be replaced meanwhile
+			t.Fatal(err)
+		}
+		if mustUse(t, &table, &client, "one more"); !table.has("new9") {
+			t.Errorf("internal %v: a numbering in use is replaced", internal)
+		}
+	}
+}
+
 // One client with any number of numberings displaces its own.
 func TestOwnNumberingsAreBounded(t *testing.T) {
 	var table Table[int]
