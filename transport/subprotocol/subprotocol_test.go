@@ -36,6 +36,12 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%q: %d, %v", batch, length, ok)
 		}
 	}
+	p.Serializer = wamp.JSON
+	for batch, want := range map[string]int{"[1]\x1e": 3, "[1]\x1e[22]\x1e": 3, "\x1e": 0, "[1]": -1, "": -1} {
+		if _, length, _, ok := p.Split([]byte(batch)); ok != (want >= 0) || ok && length != want {
+			t.Errorf("%q: %d, %v", batch, length, ok)
+		}
+	}
 }
 
 // FuzzSplit: batches are split into messages that make up the whole batch again, or refused.
