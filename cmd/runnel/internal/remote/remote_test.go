@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/doctor"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/edge/auth"
@@ -292,4 +293,111 @@ func TestAnswers(t *testing.T) {
 	if answers(path) {
 		t.Error("a socket that is closed answers")
 	}
+}
+
+// A command for a node goes to the node's procedure at the centre. In a strict realm its name is escaped.
+func TestNode(t *testing.T) {
+	c := router(t, standin.Everything, map[string]client.Handler{
+		"runnel.node.gw-1.status": saying(nil, "one"), "runnel.node.gw.2.status": saying(client.NewError(wamp.InvalidURI.Error())), "runnel.node." + wamp.Component("gw.2") + ".status": saying(nil, "two"),
+		"runnel.node.gw-1.reload": saying(nil, "uplink a started"), "runnel.status": saying(nil, "centre"), "runnel.node.gw-3.status": saying(client.NewError(string(wamp.NotAuthorized))),
+	})
+	for node, want := range map[string]string{"": `"centre"`, "gw-1": `"one"`, "gw.2": `"two"`} {
+		r := at(c)
+		r.node = node
+		if text, err := r.Ask("runnel.status"); err != nil || text != want || r.Node() != node {
+			t.Errorf("node %q: %s, %v", node, text, err)
+		}
+	}
+	r := at(c)
+	r.node = "gw-3"
+	if _, err := r.Ask("runnel.status"); err == nil || !strings.Contains(err.Error(), "permission to call runnel.node.gw-3.status") {
+		t.Errorf("a node that may not be asked: %v", err)
+	}
+	r.node = "gw-1"
+	if lines, again, err := r.Reload(t.Context()); err != nil || again || len(lines) != 1 {
+		t.Errorf("%q, %v, %v", lines, again, err)
+	}
+}
+
+// A reload that ends its own session is repeated as soon as the router can be reached.
+func TestReloadAgain(t *testing.T) {
+	for _, c := range []struct {
+		what, node string
+		first      error
+		then       error
+		again      bool
+		want       string // of the error
+	}{
+		{"the session has ended", "", client.NewError(wamp.NetworkFailure.Error()), nil, true, ""},
+		{"the session has ended, and the file is faulty", "", client.NewError(wamp.NetworkFailure.Error()), client.NewError(report.ErrorConfig, "a.toml:1: bad"), true, "a.toml:1: bad"},
+		{"another error", "", client.NewError("com.x", "no"), nil, false, "com.x: no"},
+		{"the node has left", "gw-1", client.NewError(errorNodeOffline), nil, true, ""},
+		{"no node has left", "", client.NewError(errorNodeOffline), nil, false, errorNodeOffline},
+		{"the node has another error", "gw-1", client.NewError("com.x", "no"), nil, false, "com.x: no"},
+	} {
+		calls := 0
+		answer := func(context.Context, *client.Invocation) (client.Payload, error) {
+			switch calls++; calls {
+			case 1, 2:
+				return client.Payload{}, c.first
+			}
+			return client.Args("realm a"), c.then
+		}
+		r := at(router(t, standin.Everything, map[string]client.Handler{report.ProcedureReload: answer, "runnel.node.gw-1.reload": answer}))
+		r.node = c.node
+		lines, again, err := r.Reload(t.Context())
+		if again != c.again || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || err == nil && (len(lines) != 1 || calls != 3) {
+			t.Errorf("%s: %q, again %v after %d calls, %v", c.what, lines, again, calls, err)
+		}
+	}
+}
+
+// The status of a router that denies it, or answers without one, is an error.
+func TestStatusErrors(t *testing.T) {
+	for want, c := range map[string]*config.Config{
+		"permission to call runnel.status": router(t, nil, nil),
+		"cannot read the answer":           router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(nil)}),
+		"com.no: because":                  router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(client.NewError("com.no", "because"))}),
+	} {
+		if text, err := (&Router{Serializer: "cbor"}).StatusOf(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s, %v, want %s", text, err, want)
+		}
+	}
+	if _, err := (&Router{Serializer: "xml"}).StatusOf(t.Context(), router(t, nil, nil)); err == nil || err == doctor.ErrNotRunning {
+		t.Errorf("a wrong flag: %v", err)
+	}
+	c := router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(nil, "named")})
+	named := Router{URL: c.Listens[0].URL, Realm: "plant", Serializer: "cbor"}
+	if text, err := named.StatusOf(t.Context(), &config.Config{}); err != nil || string(text) != `"named"` {
+		t.Errorf("with --url: %s, %v", text, err)
+	}
+}
+
+// The remedy for a port that a line of the router holds names the line's file.
+func TestFreeLine(t *testing.T) {
+	c := router(t, standin.Everything, map[string]client.Handler{report.ProcedureStatus: saying(nil, map[string]any{"serial": []any{
+		map[string]any{"name": "absent", "device": ""}, map[string]any{"name": "gone", "device": "/dev/gone"}, map[string]any{"name": "bus", "device": "/dev/bus"}, map[string]any{"name": "extra", "device": "/dev/extra"},
+	}})})
+	c.Serials = make([]config.Serial, 2)
+	c.Serials[0].Name, c.Serials[0].Place = "bus", position.Missing("/etc/runnel/runnel.toml", "serial")
+	c.Serials[1].Name, c.Serials[1].Place = "extra", position.Missing("/etc/runnel/conf.d/extra.toml", "serial")
+	for device, want := range map[string]string{
+		"/dev/bus": "remove the table [[serial]] there", "/dev/extra": "mv /etc/runnel/conf.d/extra.toml /etc/runnel/conf.d/extra.toml.off", "/dev/gone": "does not have the line any more", "/dev/free": "", "": "",
+	} {
+		if got := freeLine(c, device); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %s", device, got)
+		}
+	}
+}
+
+// A command that lasts joins the realm of the router.
+func TestConnectLasting(t *testing.T) {
+	r := at(router(t, standin.Everything, map[string]client.Handler{"runnel.one": saying(nil, 1)}))
+	o, err := r.Options()
+	kit.Must(t, err)
+	c, err := r.ConnectLasting(t.Context(), o)
+	kit.Must(t, err)
+	_, err = c.Call(t.Context(), "runnel.one", client.CallOptions{}, client.Payload{})
+	kit.Must(t, err)
+	kit.Must(t, Close(c))
 }
