@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -340,5 +341,49 @@ func TestWatchRuns(t *testing.T) {
 				t.Errorf("every %v: %d checks, silent %v", every, checks, silent)
 			}
 		})
+	}
+}
+
+// The answers of a slave reach the caller: a value that is set, and the slave's exception with its code.
+func TestModbusWrites(t *testing.T) {
+	r := newRoom(t)
+	topic, err := reading.ParseTemplate("com.bus")
+	kit.Must(t, err)
+	g, err := NewModbus(r.options(), modbus.Config{TCP: true, Points: []modbus.Point{{Name: "limit", Slave: 1, Table: modbus.Holding, Topic: topic, Every: time.Hour}}}, []string{"com.limit.set"})
+	kit.Must(t, err)
+	slave := r.run(g)
+	go func() {
+		for {
+			head := make([]byte, 8) // MBAP and the function
+			if _, err := io.ReadFull(slave, head); err != nil {
+				return
+			}
+			body := make([]byte, int(head[5])-2)
+			if _, err := io.ReadFull(slave, body); err != nil {
+				return
+			}
+			answer := []byte{head[7], 2, 0, 7} // the register holds 7
+			switch {
+			case head[7] != 3 && body[len(body)-1] == 9:
+				answer = []byte{head[7] | 0x80, 2} // illegal data address
+			case head[7] == 6:
+				answer = append([]byte{6}, body...)
+			case head[7] == 16:
+				answer = append([]byte{16}, body[:4]...)
+			}
+			head[5] = byte(1 + len(answer))
+			slave.Write(append(head[:7:7], answer...))
+		}
+	}()
+	kit.Eventually(t, "the point is read", func() bool { return !g.State().LastGood.IsZero() && g.State().Published == 1 })
+	caller := r.join()
+	for value, want := range map[int64]string{8: "<nil>", 9: errorModbus} {
+		_, err := caller.Call(t.Context(), "com.limit.set", client.CallOptions{}, client.Args(value))
+		if got := fmt.Sprint(err); !strings.HasPrefix(got, want) {
+			t.Errorf("%d: %v, want %s", value, got, want)
+		}
+		if failure := (*client.Error)(nil); errors.As(err, &failure) && (len(failure.Args()) != 2 || failure.Args()[1] != int64(2)) {
+			t.Errorf("%d: the error's arguments are %v", value, failure.Args())
+		}
 	}
 }
