@@ -148,3 +148,19 @@ func TestOwnCapabilities(t *testing.T) {
 		t.Errorf("may give files to others: %v", got)
 	}
 }
+
+// Only the service's user has the groups of the unit.
+func TestGroupsOfTheService(t *testing.T) {
+	own := UnitFiles
+	defer func() { UnitFiles = own }()
+	root, err := user.LookupGroupId("0")
+	if err != nil {
+		t.Skip("there is no group 0")
+	}
+	UnitFiles = []string{kit.Write(t, t.TempDir(), "runnel.service", "SupplementaryGroups="+root.Name+"\n")}
+	for name, want := range map[string]bool{Service: true, "nobody-such": false} {
+		if a := of(&user.User{Username: name, Uid: "4000123", Gid: "4000124"}); slices.Contains(a.Groups, 0) != want {
+			t.Errorf("%s has the groups %v", name, a.Groups)
+		}
+	}
+}
