@@ -44,6 +44,9 @@ func TestOutcome(t *testing.T) {
 		{"rolled back", false, nil, []any{busy, applied("7", fleet.AppliedRolledBack, "why")}, "gw: failed: rolled back: why\n"},
 		{"forgotten meanwhile", false, nil, []any{busy, client.NewError(fleet.NoSuchNode, "there is no node")}, "gw: failed: there is no node\n"},
 		{"not permitted", false, nil, []any{client.NewError(wamp.NotAuthorized.Error())}, "gw: failed: call runnel.fleet.get at "},
+		{"no changes", false, nil, []any{client.Args(fleet.NodeReport{Applied: &fleet.Applied{ID: "7", State: fleet.AppliedDone}})}, "gw: applied, nothing has changed\n"},
+		{"an error without a text", false, client.NewError("runnel.error.x"), nil, "gw: failed: runnel.error.x\n"},
+		{"an error of the node's program", false, client.NewError("com.x", "because"), nil, "gw: failed: com.x: because\n"},
 		{"only checked", true, nil, nil, "gw: valid\n"},
 		{"invalid", false, client.NewError("runnel.error.config", "a.toml:1: x", "a.toml:2: y"), nil, "gw: failed: a.toml:1: x\n  a.toml:2: y\n"},
 	} {
@@ -133,6 +136,42 @@ func TestFails(t *testing.T) {
 		out.Reset()
 		if err := Run(t.Context(), at, o, &out); err == nil || !strings.HasPrefix(out.String(), "gw: failed: ") {
 			t.Errorf("%v: %v, %q", answer.Args, err, out.String())
+		}
+	}
+}
+
+// A node whose outcome does not come in time has failed. The error says why.
+func TestNoOutcome(t *testing.T) {
+	for want, poll := range map[string]error{"gw: failed: no outcome after 1s": nil, "gw: failed: the outcome is not known: com.x: busy": client.NewError("com.x", "busy")} {
+		_, at := newCentre(t, map[string]client.Handler{
+			fleet.NodePrefix + "gw.apply": func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args("7"), nil },
+			fleet.NodeGet: func(context.Context, *client.Invocation) (client.Payload, error) {
+				return applied("7", fleet.AppliedPending, ""), poll
+			},
+		})
+		var out strings.Builder
+		if err := Run(t.Context(), at, Options{Nodes: []string{"gw"}, Name: "a.toml", Parallel: 1, After: time.Second - patience}, &out); err == nil || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%v\n%s\nwant %s", err, out.String(), want)
+		}
+	}
+}
+
+// Each node has a line. The error has the number of those that failed.
+func TestSeveral(t *testing.T) {
+	_, at := newCentre(t, map[string]client.Handler{
+		fleet.NodePrefix + "a.apply": func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args("7"), nil },
+		fleet.NodePrefix + "b.apply": func(context.Context, *client.Invocation) (client.Payload, error) {
+			return client.Payload{}, client.NewError("com.x")
+		},
+		fleet.NodePrefix + "c.apply": func(context.Context, *client.Invocation) (client.Payload, error) {
+			return client.Payload{}, client.NewError("com.y")
+		},
+	})
+	for _, parallel := range []int{1, 2, 9} {
+		var out strings.Builder
+		err := Run(t.Context(), at, Options{Nodes: []string{"a", "b", "c"}, Name: "a.toml", Parallel: parallel, Dry: true}, &out)
+		if err == nil || err.Error() != "a.toml not applied at 2 of 3 nodes" || strings.Count(out.String(), "\n") != 3 || !strings.Contains(out.String(), "a: valid\n") {
+			t.Errorf("%v\n%s", err, out.String())
 		}
 	}
 }
