@@ -248,3 +248,127 @@ func FuzzAnswers(f *testing.F) {
 		})
 	})
 }
+
+// Lookup finds the addresses of both families in an answer, among other records, up to its limit.
+func TestRecords(t *testing.T) {
+	q, err := newQuestion("pi.local.", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := func(name string) dnsmessage.ResourceHeader {
+		return dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET, TTL: 1}
+	}
+	four := func(n byte) dnsmessage.Resource {
+		return dnsmessage.Resource{Header: head("pi.local."), Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, n}}}
+	}
+	six := dnsmessage.Resource{Header: head("pi.local."), Body: &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr("fd00::1").As16()}}
+	mapped := dnsmessage.Resource{Header: head("pi.local."), Body: &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr("::ffff:192.0.2.9").As16()}}
+	text := dnsmessage.Resource{Header: head("pi.local."), Body: &dnsmessage.TXTResource{TXT: []string{"a"}}}
+	other := dnsmessage.Resource{Header: head("else.local."), Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 8}}}
+	alien := dnsmessage.Resource{Header: head("else.local."), Body: &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr("fd00::2").As16()}}
+	var many []dnsmessage.Resource
+	for n := range maxAddresses + 1 {
+		many = append(many, four(byte(n)))
+	}
+	own := []dnsmessage.Question{{Name: q.name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}
+	for _, c := range []struct {
+		what    string
+		message dnsmessage.Message
+		cut     int // from the end
+		want    string
+	}{
+		{"both families", dnsmessage.Message{Answers: []dnsmessage.Resource{four(1), six}}, 0, "[192.0.2.1 fd00::1]"},
+		{"others between", dnsmessage.Message{Answers: []dnsmessage.Resource{text, other, four(1), alien, six, text}}, 0, "[192.0.2.1 fd00::1]"},
+		{"with the question", dnsmessage.Message{Questions: own, Answers: []dnsmessage.Resource{four(1)}}, 0, "[192.0.2.1]"},
+		{"an IPv4 address as IPv6", dnsmessage.Message{Answers: []dnsmessage.Resource{mapped}}, 0, "[192.0.2.9]"},
+		{"an answer to the group", dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Answers: []dnsmessage.Resource{four(1)}}, 0, "[192.0.2.1]"},
+		{"an error", dnsmessage.Message{Header: dnsmessage.Header{RCode: dnsmessage.RCodeNameError}, Answers: []dnsmessage.Resource{four(1)}}, 0, "[]"},
+		{"the second address is cut", dnsmessage.Message{Answers: []dnsmessage.Resource{four(1), four(2)}}, 1, "[192.0.2.1]"},
+		{"the second one of IPv6", dnsmessage.Message{Answers: []dnsmessage.Resource{six, six}}, 1, "[fd00::1]"},
+		{"another record is cut", dnsmessage.Message{Answers: []dnsmessage.Resource{six, text}}, 1, "[fd00::1]"},
+		{"only in additional records", dnsmessage.Message{Additionals: []dnsmessage.Resource{four(1)}}, 0, "[]"},
+		{"many", dnsmessage.Message{Answers: many}, 0, fmt.Sprint(addressesOf(many[:maxAddresses]))},
+	} {
+		c.message.Response = true
+		packed, err := c.message.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []netip.Addr{}
+		q.addresses(packed[:len(packed)-c.cut], func(a netip.Addr) { got = append(got, a) })
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s: %v, want %s", c.what, got, c.want)
+		}
+	}
+}
+
+func addressesOf(list []dnsmessage.Resource) (all []netip.Addr) {
+	for _, r := range list {
+		all = append(all, netip.AddrFrom4(r.Body.(*dnsmessage.AResource).A))
+	}
+	return all
+}
+
+// A question asks for one type in each message, with its id on a port of its own and without on the shared port.
+func TestQuestions(t *testing.T) {
+	q, err := newQuestion("pi.local", 0x1234)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, list := range map[uint16][][]byte{0x1234: q.messages, 0: q.shared} {
+		var kinds []dnsmessage.Type
+		for _, b := range list {
+			var m dnsmessage.Message
+			if err := m.Unpack(b); err != nil || m.ID != id || m.Response || len(m.Questions) != 1 || m.Questions[0].Name.String() != "pi.local." {
+				t.Errorf("id %x: %+v, %v", id, m, err)
+				continue
+			}
+			kinds = append(kinds, m.Questions[0].Type)
+		}
+		if fmt.Sprint(kinds) != "[TypeA TypeAAAA]" {
+			t.Errorf("id %x asks for %v", id, kinds)
+		}
+	}
+	for _, host := range []string{"", "a..local", strings.Repeat("a", 64) + ".local", strings.Repeat("a.", 130) + "local"} {
+		if q, err := newQuestion(host, 1); err == nil && host != "" {
+			t.Errorf("%.20q: %v", host, q.name)
+		}
+	}
+}
+
+// Only a packet from the responders' port is an answer, and only an address that can be dialled is passed on.
+func TestRead(t *testing.T) {
+	q, err := newQuestion("pi.local", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(last byte) []byte {
+		m := dnsmessage.Message{Header: dnsmessage.Header{ID: 7, Response: true}}
+		for _, a := range [][4]byte{{}, {192, 0, 2, last}} {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.name, Class: dnsmessage.ClassINET, TTL: 1}, Body: &dnsmessage.AResource{A: a}})
+		}
+		packed, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packed
+	}
+	listen := func(ip byte, port int) *net.UDPConn {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, ip), Port: port})
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	own, responder, stranger := listen(1, 0), listen(77, port), listen(1, 0)
+	found, ended := make(chan netip.Addr, 5), make(chan struct{})
+	go func() { defer close(ended); (&socket{conn: own}).read(q, found) }()
+	stranger.WriteTo(answer(1), own.LocalAddr())
+	responder.WriteTo(answer(2), own.LocalAddr())
+	if a := kit.Receive(t, "an address", found); a.String() != "192.0.2.2" {
+		t.Errorf("found %v", a)
+	}
+	own.Close()
+	<-ended
+}
