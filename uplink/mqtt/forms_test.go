@@ -188,3 +188,65 @@ func TestTakeProperties(t *testing.T) {
 		t.Error("the publisher of one message is that of all")
 	}
 }
+
+// A rule for Sparkplug has no topic and nothing that is retained; only its exported topics name devices.
+func TestSparkplugRules(t *testing.T) {
+	edge := &Form{Format: SparkplugB}
+	topic, prefix := uplink.Rule{Topic: "a.b"}, uplink.Rule{Topic: "a.", Match: wamp.Prefix}
+	for name, c := range map[string]struct {
+		r                Rule
+		exports, imports string // "": none; "-": not checked
+	}{
+		"plain":               {Rule{Rule: prefix, Form: edge}, "", ""},
+		"exact":               {Rule{Rule: topic, Form: edge}, "", "write match"},
+		"half a level":        {Rule{Rule: uplink.Rule{Topic: "a.b", Match: wamp.Prefix}, Form: edge}, "", "write match"},
+		"wildcard":            {Rule{Rule: uplink.Rule{Topic: "a..", Match: wamp.Wildcard}, Form: edge}, "", "write match"},
+		"device":              {Rule{Rule: prefix, Form: edge, Device: "pump"}, "", "device: only for"},
+		"device by component": {Rule{Rule: prefix, Form: edge, Device: "{2}"}, "", "device: only for"},
+		"two levels":          {Rule{Rule: prefix, Form: edge, Device: "pump/1"}, "device: it is empty or has", "device: only for"},
+		"broken template":     {Rule{Rule: prefix, Form: edge, Device: "{"}, "device: ", "device: only for"},
+		"device of JSON":      {Rule{Rule: prefix, Device: "pump"}, "device: only for", "device: only for"},
+		"device of a call":    {Rule{Rule: uplink.Rule{Procedure: "a.b"}, Form: edge, Device: "pump"}, "device: only for", "procedures"},
+		"call":                {Rule{Rule: uplink.Rule{Procedure: "a.b"}, Form: edge}, "", "procedures"},
+		"topic":               {Rule{Rule: prefix, Form: edge, MQTTTopic: "x"}, "mqtt_topic: Sparkplug defines", "mqtt_topic: Sparkplug defines"},
+		"retain":              {Rule{Rule: prefix, Form: edge, Retain: true}, "retain: Sparkplug has no", "retain: Sparkplug has no"},
+	} {
+		for what, got := range map[string]struct {
+			err  error
+			want string
+		}{"export": {c.r.CheckExport(JSON), c.exports}, "import": {c.r.CheckImport(), c.imports}} {
+			if (got.err == nil) != (got.want == "") || got.err != nil && !strings.Contains(got.err.Error(), got.want) {
+				t.Errorf("%s of %s: %v, not %q", what, name, got.err, got.want)
+			}
+		}
+	}
+	for name, want := range map[string]bool{"": false, "a": true, "a b": true, "a/b": false, "a+": false, "#": false} {
+		if err := CheckEdgeName(name); (err == nil) != want {
+			t.Errorf("name %q: %v", name, err)
+		}
+	}
+}
+
+// New names the uplink and its first wrong option.
+func TestOptionErrors(t *testing.T) {
+	brokers := []Broker{{URL: "mqtt://a"}}
+	bad := Rule{Rule: uplink.Rule{Topic: "a/b"}}
+	edge := func(group, node, host string) *Sparkplug { return &Sparkplug{Group: group, Node: node, Host: host} }
+	for name, c := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"no broker": {Options{}, "no URL"},
+		"state":     {Options{Brokers: brokers, StateTopic: "a/#"}, ""},
+		"export":    {Options{Brokers: brokers, Export: []Rule{bad}}, "export: "},
+		"import":    {Options{Brokers: brokers, Import: []Rule{bad}}, "import: "},
+		"group":     {Options{Brokers: brokers, Sparkplug: edge("", "n", "")}, `sparkplug: "": `},
+		"node":      {Options{Brokers: brokers, Sparkplug: edge("g", "n/1", "")}, `sparkplug: "n/1": `},
+		"host":      {Options{Brokers: brokers, Sparkplug: edge("g", "n", "#")}, `sparkplug: "#": `},
+	} {
+		c.o.Name = "broker"
+		if _, err := New(c.o); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "broker") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
