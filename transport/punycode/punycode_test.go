@@ -91,3 +91,31 @@ func alike(t *testing.T, label string) {
 		t.Errorf("%q is %q, want %q", label, got, want)
 	}
 }
+
+// The limits apply to what is written, and to an input whose characters disappear.
+func TestLimits(t *testing.T) {
+	longest := ""
+	for n := 1; ; n++ { // "xn--" and the code of n characters
+		code, err := Label(strings.Repeat("a", n) + "ü")
+		if err != nil {
+			break
+		}
+		longest = code
+	}
+	if len(longest) != maxLabel {
+		t.Errorf("the longest component is %q, of %d octets", longest, len(longest))
+	}
+	hidden := strings.Repeat("\u00AD", maxInput/2-1)
+	for label, want := range map[string]string{
+		strings.Repeat("Ａ", maxLabel): strings.Repeat("a", maxLabel), strings.Repeat("Ａ", maxLabel+1): "", hidden + "ü": "xn--tda", hidden + "aü": "", "\u0080": "", "": "",
+	} {
+		if got, err := Label(label); got != want || (err != nil) != (want == "" && label != "") {
+			t.Errorf("%.20q is %q, %v; want %q", label, got, err, want)
+		}
+	}
+	for host, want := range map[string]string{"\u0080": "", "\u007f": "\u007f", "ü..": "xn--tda..", "\uFF61ü": ".xn--tda"} {
+		if got, err := Host(host); got != want || (err != nil) != (want == "") {
+			t.Errorf("%q is %q, %v; want %q", host, got, err, want)
+		}
+	}
+}
