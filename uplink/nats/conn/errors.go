@@ -41,13 +41,13 @@ func (e *ServerError) Error() string {
 	return "the server says: " + e.Text + hint(e.Text)
 }
 
-// hints maps texts of the server, in lower case, to remedies.
+// hints maps texts of the server, in lower case, to remedies. The first that is part of an error applies.
 var hints = [][2]string{
 	{"authorization violation", "check credentials, user, password or token"},
 	{"authentication timeout", "the line is too slow, or the server too busy"},
+	{"account authentication expired", "the account needs a new JWT"},
 	{"authentication expired", "write new credentials"},
 	{"authentication revoked", "write new credentials"},
-	{"account authentication expired", "the account needs a new JWT"},
 	{"secure connection", "write tls+nats:// into url"},
 	{"maximum connections", "raise max_connections of the server"},
 	{"maximum account", "raise the account's limit of connections"},

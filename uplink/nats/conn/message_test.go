@@ -94,6 +94,9 @@ func TestClone(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	if err := error(&TooLarge{Size: 9, Limit: 8}); !strings.Contains(err.Error(), "has 9 bytes") || !strings.Contains(err.Error(), "at most 8") {
+		t.Error(err)
+	}
 	long := words([]byte(strings.Repeat("x", 1000)))
 	if len(long) != maxWords {
 		t.Error(len(long))
@@ -115,7 +118,7 @@ func TestErrors(t *testing.T) {
 	}
 	for text, remedy := range map[string]string{
 		"Authorization Violation": "check credentials", "Authentication Timeout": "too slow", "User Authentication Expired": "new credentials",
-		"User Authentication Revoked": "new credentials", "Account Authentication Expired": "new", "Secure Connection - TLS Required": "tls+nats",
+		"User Authentication Revoked": "new credentials", "Account Authentication Expired": "the account needs a new JWT", "Secure Connection - TLS Required": "tls+nats",
 		"maximum connections exceeded": "max_connections", "maximum account active connections exceeded": "account's limit", "Maximum Payload Violation": "max_payload",
 	} {
 		err, goesOn := parseErr([]byte(" '" + text + "'"))

@@ -322,7 +322,35 @@ func TestPermissions(t *testing.T) {
 		if !errors.As(err, &d) || d.Subject != "secret.3" {
 			t.Error(err)
 		}
+		// An inbox learns that its request was denied; one that waits for another request does not.
+		ended := make(chan error, 10)
+		for _, request := range []string{"plant.4", "secret.4"} {
+			box, err := a.Inbox(func(m *conn.Msg, err error) {
+				if err != nil || !m.NoResponders() {
+					ended <- err
+				}
+			})
+			kit.Must(t, err)
+			defer box.Close()
+			box.Await(request)
+			kit.Must(t, a.Publish(conn.Out{Subject: request, Reply: box.Subject}))
+		}
+		if err := kit.Receive(t, "end of the inbox", ended); !errors.As(err, &d) || d.Subject != "secret.4" {
+			t.Error(err)
+		}
+		flush(t, a)
+		if len(ended) > 0 {
+			t.Errorf("the other inbox has ended: %v", <-ended)
+		}
 		b := open(t, s.Address, conn.Options{Login: login(conn.Login{User: "all", Password: "x"})})
+		// A subject of its own is new each time, and messages arrive there only by its subscription.
+		one, other := b.NewInbox(), b.NewInbox()
+		atOne, _ := subscribe(t, b, one, "")
+		kit.Must(t, a.Publish(conn.Out{Subject: other}))
+		kit.Must(t, a.Publish(conn.Out{Subject: one, Data: []byte("1")}))
+		if m := kit.Receive(t, "message", atOne); one == other || string(m.Subject) != one {
+			t.Errorf("%s at %s, not %s", m.Data, m.Subject, one)
+		}
 		kit.Must(t, b.Publish(conn.Out{Subject: "plant.1"}))
 		kit.Receive(t, "message after the violations", good)
 	})
