@@ -51,3 +51,26 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("%d is asked for again", c.unlisted)
 	}
 }
+
+// A catalog that is full takes no more items and says so. An item that it has already is not one more.
+func TestCatalogIsBounded(t *testing.T) {
+	c := newCatalog(subscriptions, []wamp.Pattern{{Match: wamp.Prefix}}, false)
+	add := func(id int) { c.add(map[string]any{"id": int64(id), "uri": "com.a", "match": "exact"}) }
+	for id := range maxItems {
+		add(1 + id)
+	}
+	if add(1); c.full || len(c.items) != maxItems {
+		t.Errorf("full %v with %d items", c.full, len(c.items))
+	}
+	if add(maxItems + 1); !c.full || len(c.items) != maxItems {
+		t.Errorf("full %v with %d items, after one more", c.full, len(c.items))
+	}
+	ids := make([]wamp.ID, maxItems+1)
+	for i := range ids {
+		ids[i] = wamp.ID(i + 1)
+	}
+	c.ignore(ids)
+	if len(c.ignored) != 1 || !c.ignored[maxItems+1] {
+		t.Errorf("%d ids are ignored", len(c.ignored))
+	}
+}
