@@ -20,13 +20,10 @@ type pattern struct {
 
 func (p pattern) isAny() bool { return p.host == "*" && p.scheme == "" && p.port == "" }
 
-// matches reports whether the pattern matches a page.
+// matches reports whether the pattern, which is not any page, matches a page.
 func (p pattern) matches(scheme, host string) bool {
 	scheme = strings.ToLower(scheme)
 	name, port := split(host)
-	if p.isAny() {
-		return true
-	}
 	return (p.scheme == "" || glob(p.scheme, scheme)) && glob(p.host, name) &&
 		(p.port == port || p.port != "" && glob(p.port, defaultPort(scheme, port)))
 }
