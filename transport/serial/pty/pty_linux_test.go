@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,7 +174,25 @@ func TestErrors(t *testing.T) {
 		t.Errorf("a link in a missing directory: %v, %v", d, err)
 	}
 	kit.Must(t, os.Symlink("a", filepath.Join(dir, fmt.Sprintf("sensor.%d", os.Getpid())))) // where the link is prepared
+	before := opened(t, file, "/dev/pts/ptmx", "/dev/ptmx")
 	if d, err := Plug(filepath.Join(dir, "sensor")); d != nil || !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a link that cannot be prepared: %v, %v", d, err)
 	}
+	OpenAt(file)
+	if after := opened(t, file, "/dev/pts/ptmx", "/dev/ptmx"); after != before || opened(t, file) > 0 {
+		t.Errorf("%d multiplexers stay open, and %d were before", after, before)
+	}
+}
+
+// opened counts this process's descriptors of some files.
+func opened(t *testing.T, files ...string) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	kit.Must(t, err)
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && slices.Contains(files, to) {
+			n++
+		}
+	}
+	return n
 }
