@@ -15,9 +15,6 @@ import (
 // It omits two checks that would only reject texts, because they need large tables: for bidirectional text, and for
 // characters that are not in Unicode 3.2.
 func Prepare(text string) (string, error) {
-	if isPrintable(text) {
-		return text, nil
-	}
 	if !utf8.ValidString(text) {
 		return "", errors.New("not UTF-8")
 	}
@@ -28,16 +25,6 @@ func Prepare(text string) (string, error) {
 		}
 	}
 	return text, nil
-}
-
-// isPrintable reports whether text is ASCII without control characters. Such a text is not changed.
-func isPrintable(text string) bool {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // mapSpace maps every space to ' ' and removes invisible characters (RFC 3454, tables B.1 and C.1.2).
