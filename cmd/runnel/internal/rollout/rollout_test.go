@@ -40,7 +40,7 @@ func TestOutcome(t *testing.T) {
 		want  string
 	}{
 		{"applied", false, nil, []any{applied("7", fleet.AppliedDone, "")}, "gw: applied: serial line gps started\n"},
-		{"applied after failed polls", false, nil, []any{busy, client.Payload{}, errors.New("x"), applied("6", fleet.AppliedFailed, "an earlier file"), applied("7", fleet.AppliedPending, ""), applied("7", fleet.AppliedDone, "")}, "gw: applied: serial line gps started\n"},
+		{"applied after failed polls", false, nil, []any{busy, client.Payload{}, client.Args(fleet.NodeReport{}), errors.New("x"), applied("6", fleet.AppliedFailed, "an earlier file"), applied("7", fleet.AppliedPending, ""), applied("7", fleet.AppliedDone, "")}, "gw: applied: serial line gps started\n"},
 		{"rolled back", false, nil, []any{busy, applied("7", fleet.AppliedRolledBack, "why")}, "gw: failed: rolled back: why\n"},
 		{"forgotten meanwhile", false, nil, []any{busy, client.NewError(fleet.NoSuchNode, "there is no node")}, "gw: failed: there is no node\n"},
 		{"not permitted", false, nil, []any{client.NewError(wamp.NotAuthorized.Error())}, "gw: failed: call runnel.fleet.get at "},
