@@ -296,24 +296,6 @@ func TestLineSaysThingsOnce(t *testing.T) {
 	}
 }
 
-// TestDelayReopen: the pause before a port is opened again ends with the context, and with the removal of the device.
-func TestDelayReopen(t *testing.T) {
-	d := plug(t, filepath.Join(t.TempDir(), "port"))
-	canceled, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, c := range []struct {
-		ctx    context.Context
-		device string
-		pause  time.Duration
-	}{
-		{context.Background(), d.Port(), 0},
-		{context.Background(), d.Port() + " that is gone", time.Hour},
-		{canceled, d.Port(), time.Hour},
-	} {
-		NewLine(LineConfig{Port: Config{Device: c.device}, Log: slog.New(slog.DiscardHandler)}).delayReopen(c.ctx, c.pause) // or the test does not end
-	}
-}
-
 func TestDelay(t *testing.T) {
 	d := delay{min: time.Second, max: 5 * time.Second}
 	for i, want := range []time.Duration{1, 2, 4, 5, 5} {
