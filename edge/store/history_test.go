@@ -92,6 +92,22 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
+// An event that is as long as the limit of all events is kept, whether it is new or comes from the log. A longer one is not.
+func TestLongest(t *testing.T) {
+	one := NewHistory(Rule{URI: "com.a"}, discard, nil)
+	one.Record(past(1, 2000), 0)
+	for short, want := range []string{"[1]", "[]"} {
+		for what, add := range map[string]func(*History){
+			"new": func(h *History) { h.Record(past(1, 2000), 0) }, "from the log": func(h *History) { h.Restore(past(1, 2000), 1) },
+		} {
+			h := NewHistory(Rule{URI: "com.a", Octets: one.Bytes() - short}, discard, nil)
+			if add(h); idsOf(h) != want {
+				t.Errorf("%s, %d bytes short: %s, not %s", what, short, idsOf(h), want)
+			}
+		}
+	}
+}
+
 // Without memory the oldest events make room. Their memory is given back.
 func TestHistoryWithoutMemory(t *testing.T) {
 	memory := budget.New(1<<20, discard)
