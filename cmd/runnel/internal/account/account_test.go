@@ -88,7 +88,7 @@ func TestUnreadable(t *testing.T) {
 		}
 	}
 	got := Unreadable(fmt.Errorf("realm: %w", denied))
-	if !errors.Is(got, denied) || !strings.HasPrefix(got.Error(), "realm: open ") || !strings.Contains(got.Error(), "sudo chmod g+r /etc/runnel/key") {
+	if !errors.Is(got, denied) || !strings.HasPrefix(got.Error(), "realm: open ") || !strings.Contains(got.Error(), "; run the command with sudo; for the service: sudo chgrp runnel /etc/runnel/key && sudo chmod g+r /etc/runnel/key") {
 		t.Error(got)
 	}
 }
