@@ -27,7 +27,8 @@ func TestDurablesForPeople(t *testing.T) {
 	}{
 		{durable.State{Name: "a", URI: "com.a", Match: "exact"}, " ok", "exact"}, {durable.State{Name: "a", URI: "com.a", Match: "prefix", Events: 1, Oldest: 9}, "com.a (prefix)", "ALARM"},
 		{durable.State{Events: 1, Oldest: day}, " ok", "ALARM"}, {durable.State{Events: 1, Oldest: day + 1}, "ALARM: no session reads it", " ok"}, {durable.State{Sessions: 1, Events: 1, Oldest: day + 1}, " ok", "ALARM"},
-		{durable.State{Events: 0, Oldest: day + 1}, " - ", "ALARM"}, {durable.State{Dropped: 7}, "7 dropped", " ok"}, {durable.State{Dropped: 7, Events: 1, Oldest: day + 1}, "ALARM", "dropped"},
+		{durable.State{Events: 0, Oldest: day + 1}, " - ", "ALARM"}, {durable.State{Dropped: 7}, "7 dropped", " ok"}, {durable.State{Sessions: 1, Barred: 3, Events: 4, Oldest: day + 1}, "ALARM: no session may read 3 events", " ok"}, {durable.State{Sessions: 1, Barred: 3, Events: 4, Oldest: day}, " ok", "ALARM"},
+		{durable.State{Dropped: 7, Events: 1, Oldest: day + 1}, "ALARM", "dropped"},
 	} {
 		out.Reset()
 		if err := PrintDurables(&out, []durable.State{c.d}); err != nil || !strings.Contains(out.String(), c.want) || strings.Contains(out.String(), c.not) {

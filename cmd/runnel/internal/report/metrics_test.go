@@ -3,6 +3,7 @@ package report
 import (
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestMetrics(t *testing.T) {
 		Fleet:     []Fleet{{Realm: "realm1", Online: 1, Queued: 6, Nodes: []FleetNode{{ID: "gw-1", Up: true, LastSeen: time.Unix(2000, 500e6), Alarms: 2, Queued: 6}, {ID: "gw-2"}}}},
 		Webhooks:  []Webhook{{WebhookState: rest.WebhookState{Name: "hook", Realm: "realm1", Delivered: 3, Problem: "503"}}},
 		Memory:    &budget.Status{Used: 3, Limit: 8, Use: map[string]int64{"calls": 2, "buffers": 1}, Cut: 1},
-		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}},
+		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}, {Name: "backup", Certificate: &Certificate{Alarm: "expired"}}},
 	}
 	text := string(r.Metrics())
 	families := map[string]bool{}
@@ -71,6 +72,7 @@ func TestMetrics(t *testing.T) {
 		`runnel_memory_peers_cut_total 1`,
 		`runnel_realm_disk_trouble{realm="realm1"} 0`,
 		`runnel_listener_certificate_alarm{listener="tcp://127.0.0.1:1"} 1`,
+		`runnel_uplink_certificate_alarm{uplink="backup",realm=""} 1`,
 		`runnel_uplink_clash{uplink="central",realm="realm1"} 0`,
 		`runnel_uplink_up{uplink="central",realm="realm1"} 1`,
 		`runnel_uplink_round_trip_seconds{uplink="central",realm="realm1"} 0.0025`,
@@ -83,6 +85,12 @@ func TestMetrics(t *testing.T) {
 	}
 	if strings.Contains(text, `runnel_serial_link_up{line="one"`) {
 		t.Error("a line without a link has one")
+	}
+	if strings.Contains(text, `certificate_alarm{uplink="central"`) || strings.Contains(text, `certificate_alarm{listener="unix`) {
+		t.Error("a part without a certificate has one")
+	}
+	if resident := residentMemory(); resident < 1<<20 && runtime.GOOS == "linux" {
+		t.Errorf("%v bytes are resident", resident)
 	}
 	if families["runnel_memory_refused_total"] || families["runnel_serial_uart_overruns_total"] {
 		t.Error("there is a family without samples")

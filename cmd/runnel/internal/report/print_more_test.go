@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"runnel/edge"
 	"runnel/edge/budget"
+	"runnel/edge/durable"
 	"runnel/transport"
 	"runnel/transport/guest/rest"
 	"runnel/transport/serial"
@@ -47,12 +49,13 @@ func showsTroubles(t *testing.T) {
 		status    Status
 		want, not []string
 	}{
-		"nothing":        {Status{}, nil, []string{"ALARM", "memory", "LISTENER", "WEBHOOK", "DURABLE", "SERIAL LINE", "UPLINK", "QUEUE"}},
-		"a fault":        {Status{Faults: []Fault{{"listener tcp://:1", "in use", ago}}}, []string{"ALARM for 1m30s: listener tcp://:1: in use"}, nil},
-		"memory":         {Status{Memory: &budget.Status{Used: 1, Limit: 2}}, []string{"1B of 2B of memory in use\n"}, []string{"cut"}},
-		"short memory":   {Status{Memory: &budget.Status{Cut: 2, Refused: map[string]uint64{"calls": 3}}}, []string{", 2 peers disconnected to free some, 3 calls refused\n"}, nil},
-		"a realm":        {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1"}}}}, []string{"realm1"}, []string{"realm1:", "\n\n\n"}},
-		"a realm's disk": {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1", Trouble: "disk full"}}}}, []string{"realm1: not kept on disk: disk full\n"}, nil},
+		"nothing":               {Status{}, nil, []string{"ALARM", "memory", "LISTENER", "WEBHOOK", "DURABLE", "SERIAL LINE", "UPLINK", "QUEUE"}},
+		"a fault":               {Status{Faults: []Fault{{"listener tcp://:1", "in use", ago}}}, []string{"ALARM for 1m30s: listener tcp://:1: in use"}, nil},
+		"memory":                {Status{Memory: &budget.Status{Used: 1, Limit: 2}}, []string{"1B of 2B of memory in use\n"}, []string{"cut"}},
+		"short memory":          {Status{Memory: &budget.Status{Cut: 2, Refused: map[string]uint64{"calls": 3}}}, []string{", 2 peers disconnected to free some, 3 calls refused\n"}, nil},
+		"a realm":               {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1"}}}}, []string{"realm1"}, []string{"realm1:", "\n\n\n"}},
+		"a realm's disk":        {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1", Trouble: "disk full"}}}}, []string{"realm1: not kept on disk: disk full\n"}, nil},
+		"durable subscriptions": {Status{Router: edge.Status{Realms: []edge.RealmStatus{{Name: "realm1", Durable: []durable.State{{Name: "erp", URI: "com.a"}}}}}}, []string{"erp"}, nil},
 		"a clash": {Status{Router: edge.Status{Clashes: []edge.Clash{{Realm: "realm1", Node: "n", First: "one", Second: "two"}}}},
 			[]string{"ALARM: realm1: the node id n is used twice, by one and by two\n"}, nil},
 
@@ -66,6 +69,9 @@ func showsTroubles(t *testing.T) {
 		"none open":         {listener(transport.Counters{Accepted: 1}), []string{"  1 connection accepted, 0 open\n"}, nil},
 		"strangers":         {listener(transport.Counters{Accepted: 1, Failed: 1}), []string{"0 open, 1 without a message\n"}, nil},
 		"too many":          {listener(transport.Counters{Refused: 1, Limit: 4}), []string{"; 1 refused beyond the limit of 4\n"}, []string{"without"}},
+		"HTTP":              {Status{Listeners: []Listener{{URL: "tcp://:1", Counters: transport.Counters{Accepted: 1}, HTTP: &rest.State{Published: 1, Called: 2, Streams: 3}}}}, []string{"  HTTP: 1 event published, 2 calls, 3 streams of events, 0 errors\n"}, nil},
+		"failed HTTP":       {Status{Listeners: []Listener{{URL: "tcp://:1", Counters: transport.Counters{Accepted: 1}, HTTP: &rest.State{Failed: 1}}}}, []string{"  HTTP: 0 events published, 0 calls, no streams of events, 1 error\n"}, nil},
+		"no HTTP":           {Status{Listeners: []Listener{{URL: "tcp://:1", Counters: transport.Counters{Accepted: 1}, HTTP: &rest.State{}}}}, []string{"accepted"}, []string{"HTTP"}},
 		"a certificate":     {Status{Listeners: []Listener{{URL: "tls://:1", Certificate: &Certificate{}}}}, nil, []string{"tls://:1:"}},
 		"a bad certificate": {Status{Listeners: []Listener{{URL: "tls://:1", Certificate: &Certificate{Alarm: "expired"}}}}, []string{"tls://:1:\n  ALARM: expired\n"}, nil},
 
@@ -88,6 +94,7 @@ func showsTroubles(t *testing.T) {
 		"held topics": {up(func(u *Uplink) {
 			u.Queue = Queue{Uplink: "north", HeldTopics: 2, Held: []HeldTopic{{Topic: "com.a", Events: 1, Reason: "no"}}}
 		}), []string{"  held: com.a, 1 event since ", ": no\n", "  held: 1 topic more\n"}, nil},
+		"expired events":  {up(func(u *Uplink) { u.Queue = Queue{Uplink: "north", Expired: 1} }), []string{"north:\n  expired: 1 event, before they could be sent\n"}, []string{"held:"}},
 		"all held topics": {up(func(u *Uplink) { u.Queue = Queue{HeldTopics: 1, Held: []HeldTopic{{Topic: "com.a"}}} }), []string{"  held: com.a, 0 events since "}, []string{"more"}},
 
 		"a line":           {line(func(*Serial) {}), []string{"bus          serving  1m30s"}, []string{"bus:"}},
@@ -136,6 +143,14 @@ func TestQueuedEventForPeople(t *testing.T) {
 		if err := e.print(&out); err != nil || out.String() != want {
 			t.Errorf("%q, %v; want %q", out.String(), err, want)
 		}
+	}
+	two := []QueuedEvent{{Sequence: 1, Time: "now", Topic: "com.a"}, {Sequence: 2, Time: "now", Topic: "com.b"}}
+	var out bytes.Buffer
+	if err := PrintQueued(&out, two); err != nil || strings.Count(out.String(), "\n") != 2 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if err := PrintQueued(refusing{}, two); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("an output that fails: %v", err)
 	}
 	e := QueuedEvent{Args: []any{func() {}}}
 	if err := e.print(&bytes.Buffer{}); err == nil {
