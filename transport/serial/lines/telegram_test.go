@@ -3,6 +3,7 @@ package lines
 import (
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -294,4 +295,33 @@ func FuzzTelegrams(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Of a value that occurs twice, the first is used, and the others are flaws. A text that only resembles a data set is none, and
+// of the values of a data set a bounded number is kept.
+func TestFlaws(t *testing.T) {
+	block := &Telegram{Begin: []byte("<<"), End: []byte(">>")}
+	many := "<<9.9(" + strings.Repeat("1)(", maxValues+5) + "1)>>"
+	for _, c := range []struct {
+		c     Config
+		text  string
+		want  fields
+		flaws []string
+	}{
+		{Config{Format: KeyValue}, "<<T=1\nT=2\nH=3\n>>", fields{"T": int64(1), "H": int64(3)}, []string{"T: occurs twice"}},
+		{Config{Format: KeyValue}, "<<T=1,T=2,H=3\n>>", fields{"T": int64(1), "H": int64(3)}, []string{"T: occurs twice"}},
+		{Config{Format: OBIS}, "<<1.8.0(1)\n1.8.0(2)(3)\n2.8.0(4)>>", fields{"1.8.0": int64(1), "2.8.0": int64(4)}, []string{"1.8.0: occurs twice"}},
+		{Config{Format: OBIS}, "<<1.8.0(1)2.8(x(3)\n180(4)\n1.8.0x(5)\n" + strings.Repeat("1", 24) + ".8(6)\n3.8(7>>", fields{"1.8.0": int64(1), "2.8": "x(3"}, nil},
+		{Config{Format: OBIS}, "<<(1)\n1.8.0(2)\nnothing\n(3)>>", fields{"1.8.0": int64(2)}, nil},
+	} {
+		c.c.Telegram, c.c.Time = block, TimeNone
+		e, flaws, err := parser(t, c.c).read([]byte(c.text), noon)
+		if err != nil || !slices.Equal(flaws, c.flaws) || !reflect.DeepEqual(e.Kwargs, c.want) {
+			t.Errorf("%q: %v, %q, %v; want %v, %q", c.text, e.Kwargs, flaws, err, c.want, c.flaws)
+		}
+	}
+	e, err := parser(t, Config{Format: OBIS, Telegram: block, Time: TimeNone}).Parse([]byte(many), noon)
+	if err != nil || len(e.Kwargs) != maxValues {
+		t.Errorf("%d values are kept, %v", len(e.Kwargs), err)
+	}
 }
