@@ -201,3 +201,76 @@ func TestFlightOutcome(t *testing.T) {
 		t.Errorf("in the next connection: %d acknowledged, %v are open", landed, open)
 	}
 }
+
+// After a reconnect, the events that the broker has are released in their order, and one that it refuses is in flight no more.
+func TestFlightReleasesInOrder(t *testing.T) {
+	f := newFlight(100, 0)
+	f.connected(false, underWay)
+	var want []uint16
+	for sequence := range uint64(30) {
+		n := take(t, f, idSpace-10+sequence) // the ids begin again on the way
+		f.received(n.id)
+		want = append(want, n.id)
+	}
+	f.received(want[0] + 1000) // of no event
+	if release := f.connected(true, underWay); !slices.Equal(release, want) {
+		t.Errorf("%v, not %v", release, want)
+	}
+	if _, ok := f.remove(want[0], false); ok {
+		t.Error("PUBACK ends an event that waits for PUBCOMP")
+	}
+	if e, ok := f.refused(want[0]); !ok || e.sequence != idSpace-10 {
+		t.Errorf("refused: %+v, %v", e, ok)
+	}
+	if e, ok := f.refused(want[0]); ok {
+		t.Errorf("refused twice: %+v", e)
+	}
+	if landed, _ := f.outcome(); landed != 1 {
+		t.Errorf("%d events are answered", landed)
+	}
+}
+
+// Messages that are no events take the same places. The first always gets one, and only in the connection in which it is sent.
+func TestFlightOfOthers(t *testing.T) {
+	f := newFlight(10, 0)
+	f.connected(false, 3)
+	take(t, f, 1)
+	take(t, f, 2)
+	take(t, f, 3)
+	if !f.reserve() || f.reserve() {
+		t.Error("the first of the others gets no place, or the second one does")
+	}
+	f.free()
+	f.free() // one more than there are
+	f.connected(false, 3)
+	if !f.reserve() || !f.reserve() || !f.reserve() || f.reserve() {
+		t.Error("not three places")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		taken := false
+		go func() { take(t, f, 4); taken = true }()
+		if synctest.Wait(); taken {
+			t.Error("an event takes the place of another message")
+		}
+		f.free()
+		if synctest.Wait(); !taken {
+			t.Error("an event does not get the place that is free")
+		}
+	})
+}
+
+// No more events are in flight than the link or the broker allows.
+func TestFlightLimits(t *testing.T) {
+	for _, c := range []struct{ limit, most, want int }{{2, 5, 2}, {5, 2, 2}, {3, 3, 3}} {
+		f := newFlight(c.limit, 0)
+		f.connected(false, c.most)
+		full, cancel := context.WithCancel(t.Context())
+		cancel()
+		for n := range c.want {
+			take(t, f, uint64(1+n))
+		}
+		if _, err := f.take(full, 7, 9, freight{}); err == nil {
+			t.Errorf("%+v: one more is in flight", c)
+		}
+	}
+}
