@@ -94,3 +94,43 @@ func TestAskConfig(t *testing.T) {
 		}
 	}
 }
+
+// A request is repeated in its interval, or at once after a longer wait. One without an interval is repeated until it is answered,
+// less and less often.
+func TestPlan(t *testing.T) {
+	for _, c := range []struct {
+		every       time.Duration
+		answered    bool
+		after, want time.Duration // since the request was due; want < 0: never
+	}{
+		{10 * time.Second, true, 0, 10 * time.Second}, {10 * time.Second, false, 3 * time.Second, 10 * time.Second}, {10 * time.Second, true, 10 * time.Second, 10 * time.Second},
+		{10 * time.Second, true, 25 * time.Second, 25 * time.Second}, {0, true, 3 * time.Second, -1}, {0, false, 3 * time.Second, 3*time.Second + minAgain},
+	} {
+		p := plan{Request: Request{Every: c.every}, due: noon, again: minAgain}
+		p.plan(c.answered, noon.Add(c.after))
+		if got := p.due.Sub(noon); c.want >= 0 && got != c.want || c.want < 0 && !p.due.IsZero() {
+			t.Errorf("%+v: due after %v", c, got)
+		}
+	}
+	p := plan{again: minAgain}
+	for range 30 {
+		p.plan(false, noon)
+	}
+	if got := p.due.Sub(noon); got != maxAgain {
+		t.Errorf("a request that is never answered is repeated after %v, want %v", got, maxAgain)
+	}
+}
+
+// The request that is due first is sent first. One that is not repeated is never due.
+func TestNextRequest(t *testing.T) {
+	a := &asker{plans: []plan{{due: noon.Add(2)}, {}, {due: noon.Add(1)}, {due: noon.Add(1)}}}
+	for _, want := range []int{2, 3, 0} {
+		if p := a.next(); p != &a.plans[want] {
+			t.Errorf("%+v is next, want number %d", p, want)
+		}
+		a.plans[want].due = time.Time{}
+	}
+	if p := a.next(); p != nil {
+		t.Errorf("%+v is next", p)
+	}
+}

@@ -64,3 +64,38 @@ func TestShown(t *testing.T) {
 		t.Errorf("%d octets", len(got))
 	}
 }
+
+// Telegrams that are partial, too long or have a wrong check are counted apart.
+func TestTelegramCounters(t *testing.T) {
+	for name, c := range map[string]struct {
+		telegram Telegram
+		input    string
+		want     State
+	}{
+		"partial":  {Telegram{End: []byte("}")}, `"a":1}{"a":1}`, State{Good: 1, Partial: 1}},
+		"too long": {Telegram{Begin: []byte("{"), End: []byte("}"), Max: 8}, `{"a":1}{"a":1000000}{"a":2}`, State{Good: 2, Bad: 1, Long: 1}},
+		"a check":  {Telegram{Begin: []byte("{"), End: []byte("}"), Trailer: 1, Check: Check{Name: "xor8"}}, `{"a":1}x`, State{Bad: 1, Check: 1}},
+	} {
+		c.telegram.Validate()
+		s := NewSensor(parser(t, Config{Telegram: &c.telegram}), nil)
+		s.Run(strings.NewReader(c.input), func(reading.Event) {})
+		if got := s.State(); got.Good != c.want.Good || got.Bad != c.want.Bad || got.Partial != c.want.Partial || got.Long != c.want.Long || got.Check != c.want.Check {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// A time is plausible from the program's year on, and until a year after the later of that and this machine's clock.
+func TestPlausible(t *testing.T) {
+	for _, c := range []struct {
+		at, now time.Time
+		want    bool
+	}{
+		{built(), built(), true}, {built().Add(-1), built(), false}, {built().AddDate(1, 0, 0).Add(-1), built(), true}, {built().AddDate(1, 0, 0), built(), false},
+		{built(), time.Unix(0, 0), true}, {built().AddDate(1, 0, 0), time.Unix(0, 0), false}, {built().AddDate(3, 0, 0), built().AddDate(2, 0, 1), true}, {built().AddDate(3, 0, 1), built().AddDate(2, 0, 1), false},
+	} {
+		if got := plausible(c.at, c.now); got != c.want {
+			t.Errorf("%v at %v: %v", c.at, c.now, got)
+		}
+	}
+}
