@@ -105,7 +105,7 @@ func (c *input) room() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
-	if c.r > 0 && len(c.buf)-c.r < c.want {
+	if len(c.buf)-c.r < c.want {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
 	}
