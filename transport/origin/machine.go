@@ -18,13 +18,10 @@ func isMachine(name string, local net.Addr) bool {
 
 // isHostName reports whether a name is the machine's host name. It reads the host name each time, because it may change.
 func isHostName(name string) bool {
-	own, err := os.Hostname()
-	if err != nil || own == "" {
-		return false
-	}
+	own, _ := os.Hostname() // "" if the machine has none
 	own = strings.TrimSuffix(strings.ToLower(own), ".")
 	short, _, _ := strings.Cut(own, ".")
-	return name == own || name == short || name == short+".local"
+	return own != "" && (name == own || name == short || name == short+".local")
 }
 
 // isOwnAddress reports whether an address belongs to this machine. It compares the connection's local address first. It
@@ -36,10 +33,7 @@ func isOwnAddress(ip netip.Addr, local net.Addr) bool {
 	if at, ok := local.(*net.TCPAddr); ok && sameAddress(ip, at.IP) {
 		return true
 	}
-	list, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
+	list, _ := net.InterfaceAddrs() // nil if it fails
 	for _, one := range list {
 		if network, ok := one.(*net.IPNet); ok && sameAddress(ip, network.IP) {
 			return true
