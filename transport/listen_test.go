@@ -396,3 +396,16 @@ func TestRunAfterClose(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// A URL is checked without opening anything.
+func TestCheckURL(t *testing.T) {
+	for url, want := range map[string]bool{
+		"tcp://127.0.0.1:1": true, "tcp://[::1]:1/": true, "tls://h:1": true, "tcp://h": false, "tls://h:1/x": false, "ws://h": true, "wss://h:1/x": true, "ws:///x": false,
+		"mqtt://h": true, "mqtts://h:1": true, "mqtt:///x": false, "serial:///dev/ttyS0": true, "unix:///run/s": true, "unix://h/run/s": false, "unix://": false,
+		"unix:///" + strings.Repeat("x", maxUnixPath-1): true, "unix:///" + strings.Repeat("x", maxUnixPath): false, "http://h": false, "h": false, "%zz": false,
+	} {
+		if err := CheckURL(url); (err == nil) != want {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
