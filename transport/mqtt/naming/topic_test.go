@@ -59,12 +59,15 @@ func TestCharacters(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": true, " ": true, "\x1f": false, "~": true, "\x7f": false, "\u009f": false, "\u00a0": true, "\ufdcf": true, "\ufdd0": false,
 		"\ufdef": false, "\ufdf0": true, "\ufffd": true, "\ufffe": false, "\uffff": false, "\U00010000": true, "\U0001fffd": true,
-		"\U0001fffe": false, "\U0010ffff": false, "\xff": false, "a\xe2\x82": false, "a+": false, "a/b": true,
+		"\U0001fffe": false, "\U0010ffff": false, "\xff": false, "a\xe2\x82": false, "a+": false, "+": false, "#a": false, "/": true, "a/b": true,
 		strings.Repeat("x", MaxTopic): true, strings.Repeat("x", MaxTopic+1): false,
 	} {
 		if err := Check(text, "+#"); (err == nil) != want {
 			t.Errorf("%.20q: %v", text, err)
 		}
+	}
+	if err := Check("#a+", "+#"); err == nil || err.Error() != "it cannot contain '#'" {
+		t.Errorf("the first of two: %v", err)
 	}
 }
 
