@@ -138,6 +138,7 @@ func TestMeanwhile(t *testing.T) {
 	}{
 		{"none", "", nil, "the router cannot start with these files"},
 		{"a start is possible", "", inUse, "a start uses "},
+		{"a start is possible without a part", "", &config.Config{}, "a start leaves out what fails"},
 		{"it runs with its own", `{}`, inUse, "the router goes on with the configuration that it runs with until it is restarted; a start uses"},
 		{"it runs with another", fault, inUse, "since 2026-01-01 "},
 		{"it runs with one that is gone", fault, nil, "since 2026-01-01 "},

@@ -37,6 +37,8 @@ func TestAlarmsOfTheRouter(t *testing.T) {
 			"error: node gw: two routers linked to realm a have this id: 1 and 2"},
 		{"certificates", `{"listeners":[{"url":"tls://x","certificate":{"alarm":"expired"}},{"url":"tls://y","certificate":{"alarm":""}},{"url":"tcp://z"}]}`,
 			"error: listener tls://x: expired"},
+		{"webhooks", `{"webhooks":[{"name":"a"},{"name":"b","problem":"503"},{"name":"c","refusal":"400"}]}`,
+			"error: webhook b: 503\nwarning: webhook c: its server has refused an event, which is dropped: 400"},
 		{"lines", `{"serial":[{"name":"a","state":"up","alarms":["noise","silence"]},{"name":"b","state":"refused","error":"held"},{"name":"c","state":"waiting"}]}`,
 			"error: serial line a: noise\nerror: serial line a: silence\nerror: serial line b: the port is not open (refused): held\nerror: serial line c: the port is not open (waiting)"},
 		{"uplinks", `{"uplinks":[{"name":"a","up":true},{"name":"b","error":"refused"},{"name":"c"},{"name":"d","up":true,"clash":"two of d"},
