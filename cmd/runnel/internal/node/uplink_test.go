@@ -2,6 +2,7 @@ package node
 
 import (
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"runnel/edge"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/transport"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 )
@@ -104,6 +106,45 @@ func TestBrokerOptions(t *testing.T) {
 		kit.Must(t, os.Remove(filepath.Join(dir, "password")))
 		if err := CheckUplink(c, c.Uplinks[0]); err == nil || !strings.HasPrefix(err.Error(), "uplink m: read password: ") {
 			t.Errorf("a password that is missing: %v", err)
+		}
+	}
+}
+
+// A broker is reached over TCP, TLS with the protocols of alpn, or WebSocket.
+func TestDialBroker(t *testing.T) {
+	begins := func(t *testing.T, scheme string, alpn []string) (string, error) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		kit.Must(t, err)
+		defer l.Close()
+		first := make(chan string, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				first <- err.Error()
+				return
+			}
+			defer conn.Close()
+			b := make([]byte, 4096)
+			n, _ := conn.Read(b)
+			first <- string(b[:n])
+		}()
+		dial := dialBroker(config.ParseBroker(scheme+"://"+l.Addr().String()), alpn, transport.DialOptions{})
+		conn, err := dial(t.Context())
+		if err == nil {
+			defer conn.Close()
+			_, err = conn.Write([]byte("CONNECT"))
+		}
+		return kit.Receive(t, "the first bytes", first), err
+	}
+	for scheme, want := range map[string]string{"mqtt": "CONNECT", "mqtts": "\x16\x03\x01", "mqtt+ws": "GET /mqtt HTTP/1.1\r\n", "mqtt+wss": "\x16\x03\x01"} {
+		for _, alpn := range [][]string{nil, {"x-amzn-mqtt-ca"}} {
+			got, err := begins(t, scheme, alpn)
+			if !strings.HasPrefix(got, want) || (err == nil) != (scheme == "mqtt") {
+				t.Errorf("%s: the link sends %.40q; %v", scheme, got, err)
+			}
+			if offers := strings.Contains(got, "x-amzn-mqtt-ca"); offers != (scheme == "mqtts" && alpn != nil) {
+				t.Errorf("%s, alpn %q: the link offers it: %v", scheme, alpn, offers)
+			}
 		}
 	}
 }
