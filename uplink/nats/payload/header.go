@@ -180,9 +180,6 @@ func ParseTimeout(text string) time.Duration {
 
 // Value returns a text for a header field, without line breaks and other control characters.
 func Value(text string) string {
-	if printable(text) {
-		return text
-	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
