@@ -232,3 +232,28 @@ func TestEventAfterTheEnd(t *testing.T) {
 		t.Errorf("the router gets %s", got)
 	}
 }
+
+// Files that are no sessions, and one that is too long, do not keep a session from being read.
+func TestForeignFiles(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, t.TempDir())
+	d := s.join(packet.V5, "dev", ada, kept)
+	d.up()
+	d.sub(1, "k")
+	d.send(&packet.Disconnect{})
+	d.expectClosed(0)
+	saved, err := os.ReadFile(s.one(".session"))
+	kit.Must(t, err)
+	long := strings.Replace(string(saved), `"dev"`, `"long"`, 1) + strings.Repeat("\"x\" 0 0\n", maxFile/8)
+	kit.Must(t, os.Mkdir(filepath.Join(s.dir, "0.session"), 0o700))
+	for name, text := range map[string]string{"1.session": "damaged", "2.session": long, "3.session": ""} {
+		kit.Write(t, s.dir, name, text)
+	}
+	s = s.reopen()
+	if !s.join(packet.V5, "dev", ada, kept).up().SessionPresent {
+		t.Error("the session is not present")
+	}
+	if s.join(packet.V5, "long", ada, kept).up().SessionPresent {
+		t.Error("the session of a file that is too long is present")
+	}
+}
