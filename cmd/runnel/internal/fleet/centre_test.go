@@ -34,6 +34,7 @@ type centre struct {
 	mu     sync.Mutex
 	linked map[string]string
 	deaf   error // of Linked and Refresh
+	strict bool
 }
 
 var centreText = "version = 1\n" + realmText("realm1", false, `"call", "register", "subscribe"`, "pump", "valve") + realmText("narrow", true, `"call", "subscribe"`, "Pump-2")
@@ -83,7 +84,11 @@ func newCentre(t *testing.T) *centre {
 
 func (c *centre) Roles(string) []string { return []string{"operator", "gateway"} }
 
-func (c *centre) Strict(string) bool { return false }
+func (c *centre) Strict(string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strict
+}
 
 func (c *centre) Configured(_, authid string) bool { return authid == "pump" }
 
@@ -196,6 +201,38 @@ func TestJoin(t *testing.T) {
 	}
 	if _, err := Join(t.Context(), text, q, c.uplink(c.url), "test"); err == nil || strings.Contains(err.Error(), "retry") {
 		t.Errorf("a centre that has decided is asked again: %v", err)
+	}
+}
+
+// In a strict realm two nodes must not have ids that make the same component of a URI. A node may enrol again.
+func TestNamesakes(t *testing.T) {
+	c := newCentre(t)
+	text := token(t, c.operator(t), map[string]any{"uses": 3})
+	first := request(t, "gw-1")
+	for _, x := range []struct {
+		strict bool
+		q      Request
+		taken  bool
+	}{
+		{true, first, false}, {true, first, false}, {true, request(t, "GW_1"), true}, {true, request(t, "gw-2"), false}, {false, request(t, "GW_1"), false},
+	} {
+		c.set(func(c *centre) { c.strict = x.strict })
+		_, err := Join(t.Context(), text, x.q, c.uplink(c.url), "test")
+		if (err != nil) != x.taken || err != nil && !strings.Contains(err.Error(), "GW_1 and the node gw-1 have the same name gw_1") {
+			t.Errorf("%s, strict %v: %v", x.q.Node, x.strict, err)
+		}
+	}
+}
+
+// The id of a node in a procedure may have dots. The command is the last part.
+func TestSplitCommand(t *testing.T) {
+	for procedure, want := range map[string][2]string{
+		NodePrefix + "gw-1.status": {"gw-1", "status"}, NodePrefix + "gw.1.queue.ls": {"gw.1", "queue.ls"}, NodePrefix + "status.status": {"status", "status"},
+		NodePrefix + ".status": {}, NodePrefix + "status": {}, NodePrefix + "gw-1.token.new": {}, NodePrefix + "gw-1": {},
+	} {
+		if id, command := splitCommand(procedure); id != want[0] || command != want[1] {
+			t.Errorf("%s: %q, %q", procedure, id, command)
+		}
 	}
 }
 
