@@ -244,7 +244,7 @@ func TestForeignFiles(t *testing.T) {
 	d.expectClosed(0)
 	saved, err := os.ReadFile(s.one(".session"))
 	kit.Must(t, err)
-	long := strings.Replace(string(saved), `"dev"`, `"long"`, 1) + strings.Repeat("\"x\" 0 0\n", maxFile/8)
+	long := strings.Replace(string(saved), `"dev"`, `"long"`, 1) + "\"" + strings.Repeat("x", maxFile) + "\" 0 0\n"
 	kit.Must(t, os.Mkdir(filepath.Join(s.dir, "0.session"), 0o700))
 	for name, text := range map[string]string{"1.session": "damaged", "2.session": long, "3.session": ""} {
 		kit.Write(t, s.dir, name, text)
