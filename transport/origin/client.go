@@ -55,7 +55,7 @@ func (p Proxies) Trusts(ip netip.Addr) bool {
 // trustsPeer reports whether the peer of a connection is a trusted proxy.
 func (p Proxies) trustsPeer(remote string) bool {
 	at, _ := netip.ParseAddrPort(remote) // zero for a Unix socket
-	return len(p) > 0 && p.Trusts(at.Addr())
+	return p.Trusts(at.Addr())
 }
 
 // Secure reports whether the proxy at remote says that the client uses TLS.
