@@ -6,10 +6,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"runnel/test/kit"
+	"runnel/uplink"
 	"runnel/uplink/nats"
 	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/payload"
 	"runnel/uplink/spool"
 )
 
@@ -73,4 +76,54 @@ func testLostConsumer(t *testing.T, binary string) {
 		t.Errorf("created the consumer %q; expected all -1", got)
 	}
 	kit.Eventually(t, "the new consumer is read", delivered.Load)
+}
+
+// A durable import takes the valid events that are still of use, in order. It is done with all messages: none is delivered again.
+func TestDurableImportRefuses(t *testing.T) { kit.EachNATS(t, testDurableImportRefuses) }
+
+func testDurableImportRefuses(t *testing.T, binary string) {
+	server := kit.StartNATS(t, binary, withJetStream)
+	old := topics("com.old.", spool.Durable)
+	old.MaxAge = 1
+	opts := nats.Options{Import: []nats.Rule{topics("com.in.", spool.Durable), old}}
+	a := newSite(t, "a", opts, server)
+	heard, p := a.received(), newPlain(t, server)
+	kit.Eventually(t, "the consumers", func() bool { return p.consumers(t, nats.DefaultStream) == 2 })
+	typed := func(kind string) conn.Header { return conn.Header(nil).Add(payload.TypeField, kind) }
+	send := func() {
+		t.Helper()
+		for _, m := range []conn.Out{
+			{Subject: "com.in.t", Header: typed(payload.Event).Add(payload.HopsField, "{"), Data: []byte("1")},
+			{Subject: "com.in.t", Header: typed(payload.Event).Add(payload.ContentTypeField, "application/cbor"), Data: []byte("\xff")},
+			{Subject: "com.in.t", Header: typed(payload.Result), Data: []byte("2")},
+			{Subject: "com.old.t", Data: []byte("3")},
+			{Subject: "com.in.t", Header: typed(payload.Event).Add(payload.TTLField, "3600000"), Data: []byte("4")},
+			{Subject: "com.in.t", Data: []byte("5")},
+		} {
+			kit.Must(t, p.Publish(m))
+		}
+	}
+	done := func(dropped uint64) {
+		t.Helper()
+		expect(t, heard, "com.in.t [4] map[]", "com.in.t [5] map[]")
+		a.await("the damaged ones are dropped", func(s uplink.State) bool { return s.EventsDown.Dropped == dropped })
+		kit.Eventually(t, "all are acknowledged", func() bool {
+			list := string(p.request(t, "$JS.API.CONSUMER.LIST."+nats.DefaultStream, "").Data)
+			return strings.Count(list, `"num_ack_pending": 0`)+strings.Count(list, `"num_ack_pending":0`) == 2 &&
+				strings.Count(list, `"num_pending": 0`)+strings.Count(list, `"num_pending":0`) == 2
+		})
+	}
+	send()
+	done(2)
+	a.stop()
+	kit.Receive(t, "end of the link", a.ended)
+	const limit = 20 * time.Millisecond
+	kit.Must(t, p.Publish(conn.Out{Subject: "com.in.t", Header: typed(payload.Event).Add(payload.TTLField, payload.Timeout(limit)), Data: []byte("6")}))
+	send()
+	kit.Eventually(t, "all are stored", func() bool { return p.stored(t, nats.DefaultStream) == 13 })
+	time.Sleep(2 * limit) // of the event that is then of no use
+	a.openSpool()
+	opts.Spool = a.spool
+	a.start(opts, server)
+	done(2)
 }
