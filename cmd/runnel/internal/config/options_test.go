@@ -136,8 +136,9 @@ func TestLineAt(t *testing.T) {
 func TestRouterID(t *testing.T) {
 	host, err := os.Hostname()
 	kit.Must(t, err)
-	if c := new(Config); c.NodeID() != host || !strings.HasPrefix(c.RouterID(), host+"-") || c.RouterID() != c.RouterID() {
-		t.Errorf("%s, %s", c.NodeID(), c.RouterID())
+	first, second := new(Config), new(Config)
+	if id := first.RouterID(); first.NodeID() != host || !strings.HasPrefix(id, host+"-") || second.RouterID() != id {
+		t.Errorf("%s, %s, then %s", first.NodeID(), id, second.RouterID())
 	}
 	if c := (&Config{Node: Node{ID: "gw-1"}}); c.NodeID() != "gw-1" || c.RouterID() != "gw-1" {
 		t.Errorf("%s, %s", c.NodeID(), c.RouterID())
