@@ -114,6 +114,9 @@ func TestCounter(t *testing.T) {
 	if !c.Drop() {
 		t.Error("a drop after a success is not the first one")
 	}
+	if n := c.Forwarded(); n != 1 {
+		t.Errorf("%d forwarded; want 1", n)
+	}
 	if got := s.Snapshot().EventsUp; got != (Flow{Forwarded: 1, Dropped: 6}) {
 		t.Errorf("%+v; want 1 forwarded, 6 dropped", got)
 	}

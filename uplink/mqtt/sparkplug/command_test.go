@@ -2,6 +2,7 @@ package sparkplug
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,6 +133,32 @@ func TestWrites(t *testing.T) {
 	write(8)
 	if work(1); !slices.Equal(d.calls[maxWrites:], []string{"com.set 8"}) {
 		t.Errorf("called in the next connection: %q", d.calls[maxWrites:])
+	}
+}
+
+// A call that fails is reported, and the calls after it are made.
+func TestFailedWrite(t *testing.T) {
+	var made []string
+	d := newDesk(t, func(o *Options) {
+		o.Call = func(_ context.Context, procedure string, value any) error {
+			made = append(made, fmt.Sprint(procedure, " ", value))
+			if len(made) == 1 {
+				return errors.New("the valve is stuck")
+			}
+			return nil
+		}
+	}).connect()
+	if err := d.Configure("pump", &Device{}, &Metric{Name: "limit", Type: Int32, Write: "com.set"}, true); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		d.Take(d.conn, "spBv1.0/plant/DCMD/gw/pump", host.Command("limit", int(Int32), metricInt, 1+n), false)
+	}
+	for _, f := range d.work {
+		f()
+	}
+	if !slices.Equal(made, []string{"com.set 1", "com.set 2"}) || !slices.Equal(d.dropped, []string{"com.set: the valve is stuck"}) {
+		t.Errorf("made %q, dropped %q", made, d.dropped)
 	}
 }
 
