@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -38,5 +39,31 @@ func TestGiveAway(t *testing.T) {
 	}
 	if err := changeGroup(missing, "0"); err == nil {
 		t.Error("a missing file was given to a group")
+	}
+}
+
+// TestControl: a socket that cannot be set up is an error, whether the system or the socket's owner refuses.
+func TestControl(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	for _, want := range []error{nil, refused} {
+		if err := control(raw, func(int) error { return want }); err != want {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	conn.Close()
+	if err := control(raw, func(int) error { return nil }); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a socket that is closed: %v", err)
+	}
+	if err := setUserTimeout("tcp", "", raw); err == nil {
+		t.Error("a closed socket has a timeout")
 	}
 }

@@ -48,11 +48,8 @@ func point(link, to string) error {
 	if err := os.Symlink(to, next); err != nil {
 		return err
 	}
-	if err := os.Rename(next, link); err != nil {
-		os.Remove(next)
-		return err
-	}
-	return nil
+	defer os.Remove(next) // exists only if Rename fails
+	return os.Rename(next, link)
 }
 
 // Port returns the path of the port that the link points to.
