@@ -108,6 +108,7 @@ func TestSocketOwnerProblems(t *testing.T) {
 		{"another group", "", "4000999", a, false, true},
 		{"both", "4000999", "4000998", a, true, true},
 		{"root's user and group", "0", "0", a, true, true},
+		{"root's user", "0", "", a, true, false},
 		{"names that do not exist", "no-such-user", "no-such-group", a, false, false},
 		{"a system without numbers", "4000999", "4000998", Account{UID: -1}, false, false},
 	} {

@@ -125,7 +125,7 @@ func TestMeantPattern(t *testing.T) {
 	for uri, want := range map[string][2]string{
 		"com.example": {}, "com.x*": {"com.x", "prefix"}, "com.x**": {"com.x", "prefix"}, "*": {"", "prefix"}, "com.*": {"com.", "prefix"}, "com.**": {"com.", "prefix"}, "com.>": {"com.", "prefix"}, "com/#": {"com.", "prefix"},
 		"com.*.x": {"com..x", "wildcard"}, "com/+/x": {"com..x", "wildcard"}, "com/+": {"com.", "wildcard"}, "com.<id>": {"com.", "wildcard"}, "com.<id>.x": {"com..x", "wildcard"}, "+/x/#": {".x.", "wildcard"},
-		"com.<id": {}, "com.id>": {}, "a/b.c": {}, "com.x*.y": {}, "com./x": {},
+		"com.<id": {}, "com.id>": {}, "a/b.c": {}, "a/x.*": {"a/x.", "prefix"}, "com.x*.y": {}, "com./x": {},
 	} {
 		if meant, how := meantPattern(uri); meant != want[0] || how != want[1] {
 			t.Errorf("%q: %q, %q, want %q", uri, meant, how, want)
