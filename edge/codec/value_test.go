@@ -280,3 +280,30 @@ func TestAppendValue(t *testing.T) {
 		t.Errorf("NaN: %s", got)
 	}
 }
+
+// Each value is encoded in its shortest form, up to the bounds of each form.
+func TestShortestForms(t *testing.T) {
+	text := func(n int) any { return strings.Repeat("a", n) }
+	list := func(n int) any { return make([]any, n) }
+	for _, c := range []struct {
+		v             any
+		cbor, msgpack int // octets
+	}{
+		{int64(0), 1, 1}, {int64(23), 1, 1}, {int64(24), 2, 1}, {int64(127), 2, 1}, {int64(128), 2, 2}, {int64(255), 2, 2}, {int64(256), 3, 3},
+		{int64(65535), 3, 3}, {int64(65536), 5, 5}, {int64(math.MaxUint32), 5, 5}, {int64(math.MaxUint32 + 1), 9, 9}, {uint64(math.MaxUint64), 9, 9},
+		{int64(-1), 1, 1}, {int64(-24), 1, 1}, {int64(-25), 2, 1}, {int64(-32), 2, 1}, {int64(-33), 2, 2}, {int64(-128), 2, 2}, {int64(-129), 2, 3},
+		{int64(-256), 2, 3}, {int64(-257), 3, 3}, {int64(-32768), 3, 3}, {int64(-32769), 3, 5}, {int64(-65536), 3, 5}, {int64(-65537), 5, 5},
+		{int64(math.MinInt32), 5, 5}, {int64(math.MinInt32 - 1), 5, 9}, {int64(math.MinInt64), 9, 9},
+		{text(23), 24, 24}, {text(24), 26, 25}, {text(31), 33, 32}, {text(32), 34, 34}, {text(255), 257, 257}, {text(256), 259, 259},
+		{text(65535), 65538, 65538}, {text(65536), 65541, 65541},
+		{[]byte(strings.Repeat("a", 23)), 24, 25}, {[]byte(strings.Repeat("a", 255)), 257, 257}, {[]byte(strings.Repeat("a", 256)), 259, 259},
+		{list(15), 16, 16}, {list(16), 17, 19}, {list(23), 24, 26}, {list(24), 26, 27}, {list(65535), 65538, 65538}, {list(65536), 65541, 65541},
+	} {
+		for s, want := range map[wamp.Serializer]int{wamp.CBOR: c.cbor, wamp.MsgPack: c.msgpack} {
+			b, err := AppendValue(nil, s, c.v)
+			if err != nil || len(b) != want {
+				t.Errorf("%v %.40v: %d octets (% .9x...), want %d; %v", s, c.v, len(b), b, want, err)
+			}
+		}
+	}
+}
