@@ -78,7 +78,6 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	if key.Authid == "" {
 		key.Authid = s.numberingOwner()
 	}
-	s.numberings.Internal = s.internal()
 	acks := &s.realm.acknowledgements
 	if err := acks.full(s); err != nil {
 		return err
@@ -108,6 +107,7 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup.Key, sequence uint64) (*withheld, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	s.numberings.Internal = s.internal()
 	mark, state, err := a.routed.Begin(&s.numberings, key, sequence)
 	for state == dedup.Busy { // another session of the same node is still routing an earlier event
 		a.turn.L = &a.mu
