@@ -68,6 +68,7 @@ func limitReads(conn Conn, octets int) {
 // through its outbox, because two goroutines must never write to one connection.
 func (r *Router) newSession(conn Conn) *session {
 	s := &session{id: wamp.NewID(), conn: conn, serializer: conn.Transport().Serializer}
+	s.numberings.Internal = s.internal()
 	s.out.init(conn, s, r.options().OutboxBytes)
 	return s
 }

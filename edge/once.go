@@ -107,7 +107,6 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup.Key, sequence uint64) (*withheld, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.numberings.Internal = s.internal()
 	mark, state, err := a.routed.Begin(&s.numberings, key, sequence)
 	for state == dedup.Busy { // another session of the same node is still routing an earlier event
 		a.turn.L = &a.mu

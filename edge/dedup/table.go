@@ -45,7 +45,8 @@ type owned struct {
 
 // Client is a sender of publications, such as a session. The zero value is a client that has sent none.
 type Client[W any] struct {
-	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for it.
+	// Internal means that the client forwards the publications of many clients. Only the bound of the table holds for it. It
+	// is set before the client is used.
 	Internal bool
 
 	used *owned // the numberings that this client was the last to use; nil: none yet
@@ -145,7 +146,8 @@ func (c *Client[W]) Close() {
 	}
 	for _, numberings := range []*list.List{&c.used.single, &c.used.shared} {
 		for e := numberings.Front(); e != nil; e = numberings.Front() {
-			e.Value.(*numbering[W]).moveTo(nil, e.Value.(*numbering[W]).shared)
+			n := e.Value.(*numbering[W])
+			n.moveTo(nil, n.shared)
 		}
 	}
 }
