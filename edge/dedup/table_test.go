@@ -82,7 +82,7 @@ func TestEachClientKeepsOne(t *testing.T) {
 	}
 }
 
-// The table's memory sets its room, also for what is read from a log. Of those the last ones are kept.
+// The table's memory sets its room. If a log has more numberings, the table keeps the last ones.
 func TestRestoredNumberingsAreBounded(t *testing.T) {
 	for octets, room := range map[int64]int{0: minNumberings, 1 << 20: minNumberings, 10_000 * numberingOctets: 10_000} {
 		table := Table[int]{MaxOctets: octets}

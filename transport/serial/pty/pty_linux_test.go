@@ -158,7 +158,7 @@ func TestPlugReplacesALink(t *testing.T) {
 	kit.Must(t, second.Close())
 }
 
-// What is no multiplexer, and a link that cannot be made, are errors.
+// OpenAt reports a file that is no multiplexer, and Plug a link that it cannot make.
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := kit.Write(t, dir, "file", "")
